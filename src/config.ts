@@ -1,0 +1,175 @@
+/**
+ * Every option and limit with its default, and the relations between them. Read by all threads at start;
+ * nothing here changes while the engine runs.
+ */
+import { availableParallelism } from 'node:os';
+import Type from 'typebox';
+import { Compile } from 'typebox/compile';
+import { assert } from './assert.js';
+import { LeiniaoError, type ValidationIssue } from './errors.js';
+
+/** Limits that are part of the contract or of a byte layout. Not options: changing one changes the format. */
+export const limits = {
+  saleIdBytesMax: 64,
+  skuIdBytesMax: 64,
+  buyerBytesMax: 64,
+  idempotencyKeyBytesMax: 64,
+  saleNameBytesMax: 256,
+  quantityMax: 1_000,
+  stockMax: 2_000_000_000,
+  limitPerBuyerMax: 1_000_000,
+  holdSecondsMax: 30 * 24 * 3600,
+  skusPerSaleMax: 1_024,
+  skusMax: 4_096,
+  shardsMax: 128,
+  orderBodyBytesMax: 4 * 1024,
+  saleBodyBytesMax: 1024 * 1024,
+  ordersPerListMax: 1_000,
+  /** Records a shard takes from its rings before it commits: bounds a batch's size and its latency. */
+  batchCountMax: 4_096,
+  /** Expired holds released in one batch, so that a wave of deadlines cannot starve the buyers. */
+  expiriesPerBatchMax: 4_096,
+  /** Belt to the doorbell's braces: a parked thread looks again after this long even if nobody rang. */
+  parkMsMax: 1_000,
+  holdSecondsDefault: 300,
+} as const;
+
+const cores = availableParallelism();
+
+/** Shards when none are asked for: every core but the acceptor's. */
+export const shardsDefault = Math.min(limits.shardsMax, Math.max(1, cores - 1));
+
+export const EngineOptionsSchema = Type.Object(
+  {
+    dataDir: Type.String({
+      minLength: 1,
+      default: './leiniao-data',
+      description: 'Folder of the store; made if missing. Not used with durability "memory".',
+    }),
+    durability: Type.Enum(['fsync', 'commit', 'memory'], {
+      default: 'fsync',
+      description: 'When an order is acknowledged: on disk, handed to the operating system, or decided.',
+    }),
+    shards: Type.Integer({
+      minimum: 1,
+      maximum: limits.shardsMax,
+      default: shardsDefault,
+      description: 'Threads that own SKUs. An existing data folder keeps the number it was made with.',
+    }),
+    inFlightMax: Type.Integer({
+      minimum: 16,
+      maximum: 65_536,
+      default: 8_192,
+      description: 'Requests admitted and not yet answered, per acceptor; beyond it: overloaded.',
+    }),
+    ordersPerShardMax: Type.Integer({
+      minimum: 1_024,
+      maximum: 1 << 24,
+      default: 1 << 23,
+      description: 'Orders one shard can hold, of any status; beyond it: overloaded.',
+    }),
+    replyDeadlineMs: Type.Integer({
+      minimum: 10,
+      maximum: 60_000,
+      default: 5_000,
+      description: 'How long a buyer waits for a shard before the answer is timeout.',
+    }),
+    flushDelayMs: Type.Integer({
+      minimum: 1,
+      maximum: 1_000,
+      default: 10,
+      description: 'With durability "commit": the longest an acknowledged order waits for the disk.',
+    }),
+    storeBytesMax: Type.Integer({
+      minimum: 16 * 1024 * 1024,
+      maximum: 2 ** 44,
+      default: 2 ** 36,
+      description: 'Largest size of one shard’s store. Address space, not disk space, is reserved.',
+    }),
+  },
+  { additionalProperties: false },
+);
+
+export type EngineConfig = Type.Static<typeof EngineOptionsSchema>;
+
+/** What `Engine.start` takes: every option has a default. */
+export type EngineOptions = Partial<EngineConfig>;
+
+export type Durability = EngineConfig['durability'];
+
+export const ListenOptionsSchema = Type.Object(
+  {
+    host: Type.String({
+      minLength: 1,
+      default: '127.0.0.1',
+      description: 'Address to listen on; loopback only.',
+    }),
+    port: Type.Integer({
+      minimum: 0,
+      maximum: 65_535,
+      default: 7070,
+      description: 'Port to listen on; 0 takes a free one.',
+    }),
+    shutdownDeadlineMs: Type.Integer({
+      minimum: 0,
+      maximum: 600_000,
+      default: 10_000,
+      description: 'How long a shutdown waits for what is in flight.',
+    }),
+  },
+  { additionalProperties: false },
+);
+
+export type ListenConfig = Type.Static<typeof ListenOptionsSchema>;
+
+/** What `engine.listen` takes: every option has a default. */
+export type ListenOptions = Partial<ListenConfig>;
+
+interface Schema {
+  readonly properties: Readonly<Record<string, object>>;
+}
+
+/** The defaults a schema declares, by property. */
+export function defaultsOf(schema: Schema): Record<string, unknown> {
+  const defaults: Record<string, unknown> = {};
+  for (const [name, property] of Object.entries(schema.properties)) {
+    defaults[name] = (property as { default?: unknown }).default;
+  }
+  return defaults;
+}
+
+const engineCheck = Compile(EngineOptionsSchema);
+const listenCheck = Compile(ListenOptionsSchema);
+
+interface Check<T> {
+  Check(value: unknown): value is T;
+  Errors(value: unknown): readonly { readonly instancePath: string; readonly message: string }[];
+}
+
+function resolve<T>(schema: Schema, check: Check<T>, given: object): T {
+  const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const merged: unknown = { ...defaultsOf(schema), ...defined };
+  if (check.Check(merged)) return merged;
+  const issues: ValidationIssue[] = check
+    .Errors(merged)
+    .map((error) => ({ path: error.instancePath, message: error.message }));
+  const unknown = Object.keys(defined).filter((name) => !(name in schema.properties));
+  for (const name of unknown) issues.push({ path: `/${name}`, message: 'is not an option' });
+  const text = issues.map((issue) => `${issue.path || '/'} ${issue.message}`).join('; ');
+  throw new LeiniaoError('invalid_options', `invalid options: ${text}`, { issues });
+}
+
+/** Engine options with defaults filled in. Throws `invalid_options`, naming each wrong path. */
+export function resolveEngineOptions(given: EngineOptions): EngineConfig {
+  return resolve<EngineConfig>(EngineOptionsSchema, engineCheck as Check<EngineConfig>, given);
+}
+
+/** Listen options with defaults filled in. Throws `invalid_options`, naming each wrong path. */
+export function resolveListenOptions(given: ListenOptions): ListenConfig {
+  return resolve<ListenConfig>(ListenOptionsSchema, listenCheck as Check<ListenConfig>, given);
+}
+
+assert(limits.quantityMax <= 0xffff, 'a quantity fits the order record');
+assert(limits.skusMax <= 0xffff, 'a stock row fits the order record');
+assert(limits.skusPerSaleMax <= limits.skusMax, 'the largest sale fits the stock table');
+assert(limits.stockMax < 2 ** 31, 'a counter fits an Int32');
