@@ -31,6 +31,8 @@ export const limits = {
   expiriesPerBatchMax: 4_096,
   /** Belt to the doorbell's braces: a parked thread looks again after this long even if nobody rang. */
   parkMsMax: 1_000,
+  /** A shard whose acceptor has not drained its replies looks again after this long: draining rings no bell. */
+  replyRoomPollMs: 1,
   holdSecondsDefault: 300,
 } as const;
 
@@ -96,6 +98,9 @@ export type EngineConfig = Type.Static<typeof EngineOptionsSchema>;
 export type EngineOptions = Partial<EngineConfig>;
 
 export type Durability = EngineConfig['durability'];
+
+/** The durabilities by the number that records and the journal carry. */
+export const durabilities = ['fsync', 'commit', 'memory'] as const satisfies readonly Durability[];
 
 export const ListenOptionsSchema = Type.Object(
   {

@@ -1,0 +1,69 @@
+/** The record codec: requests and opcodes that cross to a shard, replies that come back. Any thread. */
+import type { Outcome } from '../sale/outcome.js';
+import { replyLayout } from './layout.js';
+import type { Status } from '../sale/order-state.js';
+
+export const Opcode = {
+  place: 1,
+  confirm: 2,
+  cancel: 3,
+  read: 4,
+  /** The next order of a buyer in a sale after a given one. */
+  nextOfBuyer: 5,
+  restock: 6,
+  define: 7,
+  remove: 8,
+  control: 9,
+  freeze: 10,
+  unfreeze: 11,
+} as const;
+export type Opcode = (typeof Opcode)[keyof typeof Opcode];
+
+/** What a shard answers. One object is reused for every reply of a thread. */
+export interface Reply {
+  outcome: Outcome;
+  row: number;
+  orderNumber: number;
+  quantity: number;
+  sequence: number;
+  createdAtMs: number;
+  expiresAtMs: number;
+  status: Status;
+  /** Index of the durability mode the order was acknowledged under. */
+  durability: number;
+}
+
+/** Writes a reply's fixed fields, and which buyer's name follows is the caller's matter. */
+export function writeReply(
+  words: Int32Array,
+  doubles: Float64Array,
+  at: number,
+  slot: number,
+  generation: number,
+  reply: Reply,
+): void {
+  words[at + replyLayout.outcome] = reply.outcome;
+  words[at + replyLayout.slot] = slot;
+  words[at + replyLayout.generation] = generation;
+  words[at + replyLayout.row] = reply.row;
+  words[at + replyLayout.orderNumber] = reply.orderNumber;
+  words[at + replyLayout.quantity] = reply.quantity;
+  words[at + replyLayout.buyerBytes] = 0;
+  words[at + replyLayout.sequence] = reply.sequence;
+  doubles[at / 2 + replyLayout.createdAtMs] = reply.createdAtMs;
+  doubles[at / 2 + replyLayout.expiresAtMs] = reply.expiresAtMs;
+  words[at + replyLayout.status] = reply.status | (reply.durability << 8);
+}
+
+/** Reads a reply's fixed fields into `reply`. */
+export function readReply(words: Int32Array, doubles: Float64Array, at: number, reply: Reply): void {
+  reply.outcome = words[at + replyLayout.outcome]! as Outcome;
+  reply.row = words[at + replyLayout.row]!;
+  reply.orderNumber = words[at + replyLayout.orderNumber]!;
+  reply.quantity = words[at + replyLayout.quantity]!;
+  reply.sequence = words[at + replyLayout.sequence]!;
+  reply.createdAtMs = doubles[at / 2 + replyLayout.createdAtMs]!;
+  reply.expiresAtMs = doubles[at / 2 + replyLayout.expiresAtMs]!;
+  reply.status = (words[at + replyLayout.status]! & 0xff) as Status;
+  reply.durability = words[at + replyLayout.status]! >> 8;
+}

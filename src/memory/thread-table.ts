@@ -1,0 +1,65 @@
+/** One line per shard, then one per acceptor: doorbells, and the shards' states. */
+import { Doorbell } from './doorbell.js';
+import { threadLayout } from './layout.js';
+
+export const ShardState = { starting: 0, open: 1, recovering: 2, stopped: 3, failed: 4 } as const;
+export type ShardState = (typeof ShardState)[keyof typeof ShardState];
+
+export class ThreadTable {
+  readonly #words: Int32Array;
+  readonly #shards: number;
+
+  constructor(buffer: SharedArrayBuffer, shards: number) {
+    this.#words = new Int32Array(buffer);
+    this.#shards = shards;
+  }
+
+  static allocate(shards: number, acceptors: number): SharedArrayBuffer {
+    return new SharedArrayBuffer((shards + acceptors) * threadLayout.lineWords * 4);
+  }
+
+  shardDoorbell(shard: number): Doorbell {
+    return new Doorbell(this.#words, shard);
+  }
+
+  acceptorDoorbell(acceptor: number): Doorbell {
+    return new Doorbell(this.#words, this.#shards + acceptor);
+  }
+
+  /** Written by the shard itself, and by the engine only when the shard's thread is gone. */
+  setState(shard: number, state: ShardState): void {
+    const word = shard * threadLayout.lineWords + threadLayout.state;
+    Atomics.store(this.#words, word, state);
+    Atomics.notify(this.#words, word);
+  }
+
+  state(shard: number): ShardState {
+    return Atomics.load(this.#words, shard * threadLayout.lineWords + threadLayout.state) as ShardState;
+  }
+
+  /** Resolves when the shard's state may no longer be `state`, or after `timeoutMs`. */
+  async stateChanged(shard: number, state: ShardState, timeoutMs: number): Promise<void> {
+    const word = shard * threadLayout.lineWords + threadLayout.state;
+    const result = Atomics.waitAsync(this.#words, word, state, timeoutMs);
+    if (result.async) await result.value;
+  }
+
+  /** Asks a shard to finish what is in its rings and return. Written by the engine. */
+  requestStop(shard: number): void {
+    Atomics.store(this.#words, shard * threadLayout.lineWords + threadLayout.stop, 1);
+    this.shardDoorbell(shard).ring();
+  }
+
+  stopRequested(shard: number): boolean {
+    return Atomics.load(this.#words, shard * threadLayout.lineWords + threadLayout.stop) === 1;
+  }
+
+  /** Says that the shard is in a flush, so that acceptors wait for the doorbell instead of polling. */
+  setBusy(shard: number, busy: boolean): void {
+    Atomics.store(this.#words, shard * threadLayout.lineWords + threadLayout.busy, busy ? 1 : 0);
+  }
+
+  busy(shard: number): boolean {
+    return Atomics.load(this.#words, shard * threadLayout.lineWords + threadLayout.busy) === 1;
+  }
+}

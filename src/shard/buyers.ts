@@ -1,0 +1,204 @@
+/**
+ * Who bought what: one entry per (sale, buyer), exact, in typed arrays. One shard's thread owns it.
+ *
+ * Open addressing with linear probing over slots of (hash, entry); the slots double when three quarters are
+ * taken, and the old ones move over a few at each insert, so that no insert ever waits for a rehash (Redis'
+ * dict.c moves its buckets the same way).
+ */
+import { assert } from '../assert.js';
+import { copyWords, sameWords, textWords } from '../memory/text.js';
+
+const slotsAtStart = 4_096;
+/** Old slots moved per insert. Anything over 4/3 finishes a move before the next doubling is due. */
+const slotsMovedPerInsert = 8;
+
+/**
+ * Words of an entry. The first SKU a buyer buys is counted in the entry itself; further ones in a chain of
+ * accounts. Links are stored plus one, so that zeroed memory reads as "none".
+ */
+const entry = {
+  words: 8,
+  saleNumber: 0,
+  name: 1,
+  nameBytes: 2,
+  firstOrder: 3,
+  lastOrder: 4,
+  row: 5,
+  units: 6,
+  accounts: 7,
+} as const;
+const account = { words: 3, row: 0, units: 1, next: 2 } as const;
+
+export class BuyerTable {
+  readonly #max: number;
+  readonly #entries: Int32Array;
+  readonly #names: Int32Array;
+  readonly #accounts: Int32Array;
+  #count = 0;
+  #nameWords = 0;
+  #accountCount = 0;
+  #slots = new Int32Array(slotsAtStart * 2);
+  #mask = slotsAtStart - 1;
+  #old: Int32Array | undefined = undefined;
+  #oldMask = 0;
+  #oldMoved = 0;
+
+  /** Room for `max` entries. Memory is reserved at once and taken from the system as it is touched. */
+  constructor(max: number) {
+    this.#max = max;
+    this.#entries = new Int32Array(max * entry.words);
+    this.#names = new Int32Array(max * 16);
+    this.#accounts = new Int32Array(max * account.words);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  hasRoom(): boolean {
+    return this.#count < this.#max && this.#accountCount < this.#max;
+  }
+
+  /** The entry of a buyer in a sale, or -1. `hash` covers sale number and buyer. */
+  find(hash: number, saleNumber: number, words: Int32Array, at: number, bytes: number): number {
+    const found = this.#probe(this.#slots, this.#mask, hash, saleNumber, words, at, bytes);
+    if (found !== -1 || this.#old === undefined) return found;
+    return this.#probe(this.#old, this.#oldMask, hash, saleNumber, words, at, bytes);
+  }
+
+  #probe(
+    slots: Int32Array,
+    mask: number,
+    hash: number,
+    saleNumber: number,
+    words: Int32Array,
+    at: number,
+    bytes: number,
+  ): number {
+    for (let i = hash & mask; ; i = (i + 1) & mask) {
+      const ref = slots[i * 2 + 1]! - 1;
+      if (ref === -1) return -1;
+      if (slots[i * 2] === hash) {
+        const base = ref * entry.words;
+        if (
+          this.#entries[base + entry.nameBytes] === bytes &&
+          this.#entries[base + entry.saleNumber] === saleNumber &&
+          sameWords(this.#names, this.#entries[base + entry.name]!, words, at, textWords(bytes))
+        ) {
+          return ref;
+        }
+      }
+    }
+  }
+
+  /** Adds a buyer that is not there, and returns the entry. */
+  insert(hash: number, saleNumber: number, words: Int32Array, at: number, bytes: number): number {
+    assert(this.hasRoom(), 'room for a buyer was checked');
+    if ((this.#count + 1) * 4 > (this.#mask + 1) * 3) this.#grow();
+    if (this.#old !== undefined) this.#move(this.#old);
+    const ref = this.#count++;
+    const base = ref * entry.words;
+    const count = textWords(bytes);
+    this.#entries[base + entry.saleNumber] = saleNumber;
+    this.#entries[base + entry.name] = this.#nameWords;
+    this.#entries[base + entry.nameBytes] = bytes;
+    copyWords(words, at, this.#names, this.#nameWords, count);
+    this.#nameWords += count;
+    this.#put(hash, ref + 1);
+    return ref;
+  }
+
+  #put(hash: number, stored: number): void {
+    let i = hash & this.#mask;
+    while (this.#slots[i * 2 + 1] !== 0) i = (i + 1) & this.#mask;
+    this.#slots[i * 2] = hash;
+    this.#slots[i * 2 + 1] = stored;
+  }
+
+  #grow(): void {
+    assert(this.#old === undefined, 'a move ends before the next doubling');
+    this.#old = this.#slots;
+    this.#oldMask = this.#mask;
+    this.#oldMoved = 0;
+    this.#slots = new Int32Array(this.#old.length * 2);
+    this.#mask = this.#oldMask * 2 + 1;
+  }
+
+  #move(old: Int32Array): void {
+    const end = Math.min(this.#oldMoved + slotsMovedPerInsert, this.#oldMask + 1);
+    for (let i = this.#oldMoved; i < end; i++) {
+      const stored = old[i * 2 + 1]!;
+      if (stored !== 0) this.#put(old[i * 2]!, stored);
+    }
+    this.#oldMoved = end;
+    if (end > this.#oldMask) this.#old = undefined;
+  }
+
+  /** Units of a SKU that a buyer has in orders that are neither cancelled nor expired. */
+  purchased(ref: number, row: number): number {
+    const base = ref * entry.words;
+    if (this.#entries[base + entry.row] === row + 1) return this.#entries[base + entry.units]!;
+    const at = this.#account(base, row);
+    return at === -1 ? 0 : this.#accounts[at + account.units]!;
+  }
+
+  /** Adds to what a buyer has of a SKU; a negative quantity gives back. */
+  addPurchase(ref: number, row: number, quantity: number): void {
+    const base = ref * entry.words;
+    if (this.#entries[base + entry.row] === 0) this.#entries[base + entry.row] = row + 1;
+    if (this.#entries[base + entry.row] === row + 1) {
+      this.#entries[base + entry.units] = this.#entries[base + entry.units]! + quantity;
+      assert(this.#entries[base + entry.units]! >= 0, 'a buyer never has less than nothing');
+      return;
+    }
+    let at = this.#account(base, row);
+    if (at === -1) {
+      at = this.#accountCount++ * account.words;
+      this.#accounts[at + account.row] = row + 1;
+      this.#accounts[at + account.next] = this.#entries[base + entry.accounts]!;
+      this.#entries[base + entry.accounts] = this.#accountCount;
+    }
+    this.#accounts[at + account.units] = this.#accounts[at + account.units]! + quantity;
+    assert(this.#accounts[at + account.units]! >= 0, 'a buyer never has less than nothing');
+  }
+
+  /** Word of a buyer's account for a row, or -1. As long as the SKUs of one sale that one buyer bought. */
+  #account(base: number, row: number): number {
+    for (let link = this.#entries[base + entry.accounts]!; link !== 0; ) {
+      const at = (link - 1) * account.words;
+      if (this.#accounts[at + account.row] === row + 1) return at;
+      link = this.#accounts[at + account.next]!;
+    }
+    return -1;
+  }
+
+  /** The buyer's oldest order, or -1. */
+  firstOrder(ref: number): number {
+    return this.#entries[ref * entry.words + entry.firstOrder]! - 1;
+  }
+
+  /** Appends an order to the buyer's list and returns the one before it, or -1. */
+  appendOrder(ref: number, order: number): number {
+    const base = ref * entry.words;
+    const last = this.#entries[base + entry.lastOrder]! - 1;
+    if (last === -1) this.#entries[base + entry.firstOrder] = order + 1;
+    this.#entries[base + entry.lastOrder] = order + 1;
+    return last;
+  }
+
+  /** Length of the buyer's name in bytes. */
+  nameBytes(ref: number): number {
+    return this.#entries[ref * entry.words + entry.nameBytes]!;
+  }
+
+  saleNumber(ref: number): number {
+    return this.#entries[ref * entry.words + entry.saleNumber]!;
+  }
+
+  /** Copies the buyer's name to word `at` of `to`, and returns its length in bytes. */
+  copyName(ref: number, to: Int32Array, at: number): number {
+    const bytes = this.nameBytes(ref);
+    copyWords(this.#names, this.#entries[ref * entry.words + entry.name]!, to, at, textWords(bytes));
+    return bytes;
+  }
+}

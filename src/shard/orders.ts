@@ -1,0 +1,121 @@
+/** Every order of one shard, by number, in typed arrays. The shard's thread owns it. */
+import { assert } from '../assert.js';
+import type { Status } from '../sale/order-state.js';
+
+/** Words of an order. Links are stored plus one, so that zeroed memory reads as "none". */
+const order = {
+  words: 8,
+  /** f64, so two words. */
+  createdAtMs: 0,
+  buyer: 2,
+  /** Stock row, and the quantity in the upper half. */
+  sku: 3,
+  sequence: 4,
+  /** Status, and the durability it was acknowledged under in the second byte. */
+  status: 5,
+  nextOfBuyer: 6,
+  nextHold: 7,
+} as const;
+
+export interface NewOrder {
+  createdAtMs: number;
+  buyer: number;
+  row: number;
+  quantity: number;
+  sequence: number;
+  status: Status;
+  /** Index of the durability mode. */
+  durability: number;
+}
+
+export class OrderTable {
+  readonly #max: number;
+  readonly #words: Int32Array;
+  readonly #doubles: Float64Array;
+  #count = 0;
+
+  /** Room for `max` orders. Memory is reserved at once and taken from the system as it is touched. */
+  constructor(max: number) {
+    this.#max = max;
+    const buffer = new ArrayBuffer(max * order.words * 4);
+    this.#words = new Int32Array(buffer);
+    this.#doubles = new Float64Array(buffer);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  hasRoom(): boolean {
+    return this.#count < this.#max;
+  }
+
+  has(number: number): boolean {
+    return number >= 0 && number < this.#count;
+  }
+
+  /** Appends an order and returns its number. Orders are numbered from 0 without gaps. */
+  append(given: NewOrder): number {
+    assert(this.hasRoom(), 'room for an order was checked');
+    const number = this.#count++;
+    const base = number * order.words;
+    this.#doubles[base / 2] = given.createdAtMs;
+    this.#words[base + order.buyer] = given.buyer;
+    this.#words[base + order.sku] = given.row | (given.quantity << 16);
+    this.#words[base + order.sequence] = given.sequence;
+    this.#words[base + order.status] = given.status | (given.durability << 8);
+    return number;
+  }
+
+  createdAtMs(number: number): number {
+    return this.#doubles[(number * order.words) / 2]!;
+  }
+
+  buyer(number: number): number {
+    return this.#words[number * order.words + order.buyer]!;
+  }
+
+  row(number: number): number {
+    return this.#words[number * order.words + order.sku]! & 0xffff;
+  }
+
+  quantity(number: number): number {
+    return this.#words[number * order.words + order.sku]! >>> 16;
+  }
+
+  sequence(number: number): number {
+    return this.#words[number * order.words + order.sequence]!;
+  }
+
+  status(number: number): Status {
+    return (this.#words[number * order.words + order.status]! & 0xff) as Status;
+  }
+
+  setStatus(number: number, status: Status): void {
+    const at = number * order.words + order.status;
+    this.#words[at] = (this.#words[at]! & ~0xff) | status;
+  }
+
+  /** Index of the durability mode the order was acknowledged under. */
+  durability(number: number): number {
+    return (this.#words[number * order.words + order.status]! >> 8) & 0xff;
+  }
+
+  /** The same buyer's next order in this sale, or -1. */
+  nextOfBuyer(number: number): number {
+    return this.#words[number * order.words + order.nextOfBuyer]! - 1;
+  }
+
+  setNextOfBuyer(number: number, next: number): void {
+    this.#words[number * order.words + order.nextOfBuyer] = next + 1;
+  }
+
+  /** The order whose hold runs out next after this one's, among holds of the same length, or -1. */
+  nextHold(number: number): number {
+    return this.#words[number * order.words + order.nextHold]! - 1;
+  }
+
+  setNextHold(number: number, next: number): void {
+    this.#words[number * order.words + order.nextHold] = next + 1;
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * The Piscina entry: one never-ending task per shard. It recovers the shard from its store, opens it, runs the
+ * loop until the engine asks it to stop, and closes the store.
+ */
+import { type ClockOrigin, clockFrom } from '../clock.js';
+import { type Durability, durabilities } from '../config.js';
+import { KeyTable } from '../memory/key-table.js';
+import type { SharedMemory } from '../memory/shared-memory.js';
+import { StockTable } from '../memory/stock-table.js';
+import { ShardState as Lifecycle, ThreadTable } from '../memory/thread-table.js';
+import { Batch } from '../store/batch.js';
+import { ShardStore } from '../store/shard-store.js';
+import { Commands } from './commands.js';
+import { ShardLoop } from './loop.js';
+import { applyCommit } from './recover.js';
+import { ShardState } from './state.js';
+
+/** What the engine hands to a shard. Structured-cloneable. */
+export interface ShardTask {
+  readonly shard: number;
+  readonly memory: SharedMemory;
+  readonly clock: ClockOrigin;
+  readonly hashSeed: number;
+  readonly durability: Durability;
+  readonly ordersMax: number;
+  readonly storePath: string;
+  readonly storeId: string;
+  readonly storeBytesMax: number;
+  readonly flushDelayMs: number;
+}
+
+/** Runs one shard to its end. Rejects when the shard cannot start or its store fails. */
+export default async function runShard(task: ShardTask): Promise<void> {
+  const { shard, memory, durability } = task;
+  const threads = new ThreadTable(memory.threads, memory.shards);
+  const tables = memory.keys.map((buffer) => new KeyTable(buffer, task.ordersMax));
+  const state = new ShardState({
+    ordersMax: task.ordersMax,
+    keys: tables[shard]!,
+    stock: new StockTable(memory.stock),
+    hashSeed: task.hashSeed,
+  });
+  const store = await ShardStore.open(
+    {
+      path: task.storePath,
+      storeId: task.storeId,
+      shard,
+      durability,
+      bytesMax: task.storeBytesMax,
+      flushDelayMs: task.flushDelayMs,
+    },
+    (commit) => applyCommit(state, commit),
+  );
+  state.checkCounters();
+  const batch = durability === 'memory' ? undefined : new Batch();
+  const commands = new Commands({
+    state,
+    batch,
+    durability: durabilities.indexOf(durability),
+    foreign: tables.flatMap((keys, other) =>
+      other === shard ? [] : [{ keys, isOpen: () => threads.state(other) === Lifecycle.open }],
+    ),
+  });
+  const clock = clockFrom(task.clock);
+  const loop = new ShardLoop({ shard, memory, state, commands, batch, store, clock });
+  threads.setState(shard, Lifecycle.open);
+  try {
+    loop.run();
+  } finally {
+    threads.setState(shard, Lifecycle.stopped);
+  }
+  await store.close();
+}

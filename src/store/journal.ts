@@ -1,0 +1,75 @@
+/** The journal of one shard: commit records in LMDB, by number, hash-chained. The shard's thread owns it. */
+import { LeiniaoError } from '../errors.js';
+import { type ChainHead, type Commit, follow, genesisHash } from './chain.js';
+import { type Environment, type NumberedRecords, openEnvironment } from './lmdb.js';
+
+export class Journal {
+  readonly #environment: Environment;
+  readonly #commits: NumberedRecords;
+  /** Where the chain stands; `append` moves it. */
+  readonly head: ChainHead;
+
+  private constructor(environment: Environment, commits: NumberedRecords, head: ChainHead) {
+    this.#environment = environment;
+    this.#commits = commits;
+    this.head = head;
+  }
+
+  /**
+   * Opens the journal in folder `path` and hands every commit, verified and in order, to `visit`.
+   *
+   * @throws LeiniaoError `data_dir_damaged` at the first commit that is missing, altered or out of order
+   */
+  static async open(options: {
+    path: string;
+    storeId: string;
+    shard: number;
+    bytesMax: number;
+    visit: (commit: Commit) => void;
+  }): Promise<Journal> {
+    const environment = openEnvironment(options.path, options.bytesMax);
+    const commits = environment.openDB<Buffer, number>({
+      name: 'commits',
+      encoding: 'binary',
+      keyEncoding: 'uint32',
+    });
+    const head: ChainHead = {
+      number: 0,
+      hash: genesisHash(options.storeId, options.shard),
+      nextSequence: 1,
+      timeMs: 0,
+    };
+    try {
+      for (const { key, value } of commits.getRange({ snapshot: true })) {
+        if (key !== head.number + 1) {
+          throw new LeiniaoError('data_dir_damaged', `journal commit ${head.number + 1} is missing`);
+        }
+        options.visit(follow(head, value));
+      }
+    } catch (cause) {
+      await environment.close();
+      if (cause instanceof LeiniaoError && cause.code === 'data_dir_damaged') {
+        throw new LeiniaoError('data_dir_damaged', `${options.path}: ${cause.message}`, { cause });
+      }
+      throw cause;
+    }
+    return new Journal(environment, commits, head);
+  }
+
+  /**
+   * Adds sealed records in one transaction, the first numbered `firstNumber`. They are on disk when this returns.
+   *
+   * @throws whatever LMDB reports: the caller must stop, and never try again in place
+   */
+  append(firstNumber: number, records: readonly Uint8Array[]): void {
+    this.#environment.transactionSync(() => {
+      for (const [i, record] of records.entries()) {
+        this.#commits.putSync(firstNumber + i, record as Buffer, { append: true });
+      }
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#environment.close();
+  }
+}
