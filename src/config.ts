@@ -6,7 +6,8 @@ import { availableParallelism } from 'node:os';
 import Type from 'typebox';
 import { Compile } from 'typebox/compile';
 import { assert } from './assert.js';
-import { LeiniaoError, type ValidationIssue } from './errors.js';
+import { LeiniaoError } from './errors.js';
+import { describeIssues, issuesOf, type Validator } from './validation.js';
 
 /** Limits that are part of the contract or of a byte layout. Not options: changing one changes the format. */
 export const limits = {
@@ -25,6 +26,12 @@ export const limits = {
   orderBodyBytesMax: 4 * 1024,
   saleBodyBytesMax: 1024 * 1024,
   ordersPerListMax: 1_000,
+  /** Changes to sales that may wait for the one under way. */
+  controlPendingMax: 64,
+  /** The least an acceptor's in-flight table may hold. */
+  inFlightMin: 256,
+  /** Commands of one change that are in flight at a time. */
+  controlWindow: 128,
   /** Records a shard takes from its rings before it commits: bounds a batch's size and its latency. */
   batchCountMax: 4_096,
   /** Expired holds released in one batch, so that a wave of deadlines cannot starve the buyers. */
@@ -59,7 +66,7 @@ export const EngineOptionsSchema = Type.Object(
       description: 'Threads that own SKUs. An existing data folder keeps the number it was made with.',
     }),
     inFlightMax: Type.Integer({
-      minimum: 16,
+      minimum: limits.inFlightMin,
       maximum: 65_536,
       default: 8_192,
       description: 'Requests admitted and not yet answered, per acceptor; beyond it: overloaded.',
@@ -143,38 +150,29 @@ export function defaultsOf(schema: Schema): Record<string, unknown> {
   return defaults;
 }
 
-const engineCheck = Compile(EngineOptionsSchema);
-const listenCheck = Compile(ListenOptionsSchema);
+const engineOptions = Compile(EngineOptionsSchema) as Validator<EngineConfig>;
+const listenOptions = Compile(ListenOptionsSchema) as Validator<ListenConfig>;
 
-interface Check<T> {
-  Check(value: unknown): value is T;
-  Errors(value: unknown): readonly { readonly instancePath: string; readonly message: string }[];
-}
-
-function resolve<T>(schema: Schema, check: Check<T>, given: object): T {
+function resolve<T>(schema: Schema, validator: Validator<T>, given: object): T {
   const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const merged: unknown = { ...defaultsOf(schema), ...defined };
-  if (check.Check(merged)) return merged;
-  const issues: ValidationIssue[] = check
-    .Errors(merged)
-    .map((error) => ({ path: error.instancePath, message: error.message }));
-  const unknown = Object.keys(defined).filter((name) => !(name in schema.properties));
-  for (const name of unknown) issues.push({ path: `/${name}`, message: 'is not an option' });
-  const text = issues.map((issue) => `${issue.path || '/'} ${issue.message}`).join('; ');
-  throw new LeiniaoError('invalid_options', `invalid options: ${text}`, { issues });
+  if (validator.Check(merged)) return merged;
+  const issues = issuesOf(validator, merged);
+  throw new LeiniaoError('invalid_options', `invalid options: ${describeIssues(issues)}`, { issues });
 }
 
 /** Engine options with defaults filled in. Throws `invalid_options`, naming each wrong path. */
 export function resolveEngineOptions(given: EngineOptions): EngineConfig {
-  return resolve<EngineConfig>(EngineOptionsSchema, engineCheck as Check<EngineConfig>, given);
+  return resolve(EngineOptionsSchema, engineOptions, given);
 }
 
 /** Listen options with defaults filled in. Throws `invalid_options`, naming each wrong path. */
 export function resolveListenOptions(given: ListenOptions): ListenConfig {
-  return resolve<ListenConfig>(ListenOptionsSchema, listenCheck as Check<ListenConfig>, given);
+  return resolve(ListenOptionsSchema, listenOptions, given);
 }
 
 assert(limits.quantityMax <= 0xffff, 'a quantity fits the order record');
 assert(limits.skusMax <= 0xffff, 'a stock row fits the order record');
 assert(limits.skusPerSaleMax <= limits.skusMax, 'the largest sale fits the stock table');
+assert(limits.controlWindow <= limits.inFlightMin, 'a window fits in flight');
 assert(limits.stockMax < 2 ** 31, 'a counter fits an Int32');

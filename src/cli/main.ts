@@ -1,2 +1,141 @@
 #!/usr/bin/env node
-export {};
+/**
+ * The `leiniao` command. It only knows which subcommands exist: what a subcommand needs is loaded when that
+ * subcommand is asked for, so help is fast and works where the native parts don't load.
+ */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { exitCode, exitCodeHelp, reportFailure } from './exit-code.js';
+import type { OptionSpec } from './option-spec.js';
+
+/** The flags of all subcommands: those named here, and those that come from schemas. */
+interface Flags {
+  readonly config?: string;
+  readonly demo?: boolean;
+  readonly exitOnStdinEnd?: boolean;
+  readonly json?: boolean;
+  readonly [name: string]: unknown;
+}
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+/** The options a subcommand takes from schemas, and whether the environment can set them as well. */
+async function schemaOptionsOf(name: string): Promise<{ specs: readonly OptionSpec[]; withEnv: boolean }> {
+  switch (name) {
+    case 'serve':
+      return { specs: (await import('./options.js')).serverOptionSpecs, withEnv: true };
+    case 'doctor': {
+      const { serverOptionSpecs } = await import('./options.js');
+      return { specs: serverOptionSpecs.filter((spec) => spec.name === 'dataDir'), withEnv: true };
+    }
+    case 'simulate':
+      return { specs: (await import('./simulate/options.js')).simulateOptionSpecs, withEnv: false };
+    default:
+      return { specs: [], withEnv: false };
+  }
+}
+
+/** Adds those to the subcommand that is about to run, or to be explained. */
+async function addSchemaFlags(command: Command): Promise<void> {
+  const { specs, withEnv } = await schemaOptionsOf(command.name());
+  if (specs.length === 0) return;
+  const { flagsOf } = await import('./option-spec.js');
+  for (const option of specs.flatMap((spec) => flagsOf(spec, withEnv))) command.addOption(option);
+}
+
+async function serverOptionsFrom(flags: Flags) {
+  const { resolveServerOptions } = await import('./options.js');
+  return await resolveServerOptions({ flags, env: process.env, configFile: flags.config });
+}
+
+async function runServe(flags: Flags): Promise<number> {
+  const options = await serverOptionsFrom(flags);
+  const { serve } = await import('./serve.js');
+  const { demo = false, exitOnStdinEnd = false } = flags;
+  return await serve({ ...options, demo, exitOnStdinEnd });
+}
+
+async function runSimulate(url: string | undefined, flags: Flags): Promise<number> {
+  const { resolveSimulateOptions } = await import('./simulate/options.js');
+  const options = resolveSimulateOptions(url, flags);
+  const { simulate } = await import('./simulate.js');
+  return await simulate(options);
+}
+
+async function runDoctor(flags: Flags): Promise<number> {
+  const { engine } = await serverOptionsFrom(flags);
+  const { resolveEngineOptions } = await import('../config.js');
+  const { dataDir } = resolveEngineOptions(engine);
+  const { doctor } = await import('./doctor.js');
+  return await doctor({ dataDir, json: flags.json ?? false });
+}
+
+function buildProgram(done: (code: number) => void): Command {
+  const program: Command = new Command('leiniao')
+    .description('A flash-sale engine: sells exactly N units to a crowd of any size.')
+    .version(version)
+    .addHelpText('after', exitCodeHelp)
+    // Inherited by subcommands made after it: commander throws instead of exiting, so we choose the code.
+    .exitOverride()
+    .showHelpAfterError('(add --help for usage)')
+    .hook('preSubcommand', (_program, command) => addSchemaFlags(command));
+
+  program
+    .command('serve')
+    .description('run the server until SIGINT or SIGTERM')
+    .option('--config <file>', 'YAML or JSON file of options by name, e.g. dataDir (env: LEINIAO_CONFIG)')
+    .option('--demo', 'open a sample sale and print commands to try it')
+    .option('--exit-on-stdin-end', 'shut down when standard input ends, e.g. because the parent died')
+    .addHelpText('after', '\nFlags win over the environment, the environment over the file.')
+    .action(async (flags: Flags) => done(await runServe(flags)));
+
+  program
+    .command('simulate')
+    .description('storm a server with buyers and check that it sells exactly')
+    .argument(
+      '[url]',
+      'a running server, e.g. http://127.0.0.1:7070; without it one is started for the storm',
+    )
+    .option('--json', 'print one JSON object instead of tables')
+    .action(async (url: string | undefined, flags: Flags) => done(await runSimulate(url, flags)));
+
+  program
+    .command('doctor')
+    .description('check this machine and a data folder')
+    .option('--config <file>', 'the file serve would be given (env: LEINIAO_CONFIG)')
+    .option('--json', 'print one JSON object')
+    .action(async (flags: Flags) => done(await runDoctor(flags)));
+
+  // Instead of commander's own, which would not wait for the flags from schemas.
+  program
+    .command('help')
+    .description('display help for a command')
+    .argument('[command]')
+    .action(async (name: string | undefined) => {
+      const command = name === undefined ? program : program.commands.find((known) => known.name() === name);
+      if (command === undefined) program.error(`error: unknown command '${name}'`);
+      await addSchemaFlags(command);
+      command.help();
+    });
+
+  return program;
+}
+
+async function main(): Promise<number> {
+  let code: number = exitCode.ok;
+  try {
+    await buildProgram((returned) => {
+      code = returned;
+    }).parseAsync();
+    return code;
+  } catch (error) {
+    // Commander has printed its message; help and version arrive here as well, with 0.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.ok : exitCode.usage;
+    return reportFailure(error);
+  }
+}
+
+// Not `process.exit`: what is still to be written is written, and a server that failed to stop is not aborted.
+process.exitCode = await main();

@@ -5,7 +5,6 @@
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import {
-  type EngineConfig,
   type EngineOptions,
   EngineOptionsSchema,
   type ListenConfig,
@@ -31,7 +30,8 @@ export interface OptionSources {
 }
 
 export interface ServerOptions {
-  readonly engine: EngineConfig;
+  /** What somebody gave. Defaults are left to the engine: an existing data folder has a say in some of them. */
+  readonly engine: EngineOptions;
   readonly listen: ListenConfig;
 }
 
@@ -126,7 +126,7 @@ export function readFlags(specs: readonly OptionSpec[], flags: OptionSources['fl
 }
 
 /**
- * The server's options from all sources, defaults filled in.
+ * The server's options from all sources.
  * Throws `invalid_options`, naming the source and the place of each mistake.
  */
 export async function resolveServerOptions(sources: OptionSources): Promise<ServerOptions> {
@@ -136,15 +136,15 @@ export async function resolveServerOptions(sources: OptionSources): Promise<Serv
   if (file !== undefined) layers.unshift(fromConfigFile(file, await readConfigFile(file, namedBy)));
   refuseIssues(layers.flatMap((layer) => layer.issues));
 
-  const engine: Record<string, unknown> = {};
-  const listen: Record<string, unknown> = {};
+  // Each value passed its schema above; that is what makes these of their types.
+  const engine: EngineOptions & Record<string, unknown> = {};
+  const listen: ListenOptions & Record<string, unknown> = {};
   for (const { values } of layers) {
     for (const [spec, value] of values) {
       (spec.name in EngineOptionsSchema.properties ? engine : listen)[spec.name] = value;
     }
   }
-  return {
-    engine: resolveEngineOptions(engine as EngineOptions),
-    listen: resolveListenOptions(listen as ListenOptions),
-  };
+  // Checked as a whole as well: the schemas may relate options to each other.
+  resolveEngineOptions(engine);
+  return { engine, listen: resolveListenOptions(listen) };
 }

@@ -2,7 +2,7 @@
  * `leiniao serve`: the engine behind HTTP until somebody asks it to stop. Runs on the main thread, which is
  * also the first acceptor. Stdout carries the ready line and the demo's commands; the log goes to stderr.
  */
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { Engine } from '../index.js';
 import { demoSale, demoSaleId, demoText } from './demo.js';
 import { exitCode } from './exit-code.js';
@@ -30,16 +30,9 @@ function askWhenStdinEnds(shutdown: ShutdownRequest): void {
   process.stdin.resume();
 }
 
-/** Serves until SIGINT or SIGTERM. Throws a LeiniaoError if it cannot start. */
-export async function serve(options: ServeOptions): Promise<number> {
-  refuseBeyondLoopback(options.listen.host);
-  // Synchronous, so that the last lines before an abrupt end are not lost.
-  const log = pino({ base: null }, pino.destination({ dest: 2, sync: true }));
-  const shutdown = shutdownRequest();
-  if (options.exitOnStdinEnd) askWhenStdinEnds(shutdown);
-
+async function serveUntilAsked(options: ServeOptions, shutdown: ShutdownRequest, log: Logger): Promise<void> {
   log.info({ engine: options.engine }, 'starting');
-  const engine = await Engine.start(options.engine);
+  const engine = await Engine.start({ ...options.engine, log });
   try {
     if (!shutdown.isAsked()) {
       const { url } = await engine.listen(options.listen);
@@ -52,9 +45,22 @@ export async function serve(options: ServeOptions): Promise<number> {
     log.info({ reason }, 'shutting down');
   } finally {
     await engine.close();
+  }
+  log.info('stopped');
+}
+
+/** Serves until SIGINT or SIGTERM. Throws a LeiniaoError if it cannot start. */
+export async function serve(options: ServeOptions): Promise<number> {
+  refuseBeyondLoopback(options.listen.host);
+  // Synchronous, so that the last lines before an abrupt end are not lost.
+  const log = pino({ base: null }, pino.destination({ dest: 2, sync: true }));
+  const shutdown = shutdownRequest();
+  if (options.exitOnStdinEnd) askWhenStdinEnds(shutdown);
+  try {
+    await serveUntilAsked(options, shutdown, log);
+    return exitCode.ok;
+  } finally {
     // An open stdin would keep the process alive.
     if (options.exitOnStdinEnd) process.stdin.destroy();
   }
-  log.info('stopped');
-  return exitCode.ok;
 }

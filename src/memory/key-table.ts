@@ -13,7 +13,8 @@ import { copyWords, sameWords, textWords } from './text.js';
 
 const slotsWord = 32;
 const entry = { saleNumber: 0, lengths: 1, reference: 2, hash: 3, texts: 4 } as const;
-const entryWordsMax = entry.texts + textWords(limits.buyerBytesMax) + textWords(limits.idempotencyKeyBytesMax);
+const entryWordsMax =
+  entry.texts + textWords(limits.buyerBytesMax) + textWords(limits.idempotencyKeyBytesMax);
 /** Arena words reserved per key: an entry with a buyer and a key of 32 bytes each. */
 const entryWordsReserved = entry.texts + 8 + 8;
 

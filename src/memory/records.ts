@@ -1,7 +1,8 @@
 /** The record codec: requests and opcodes that cross to a shard, replies that come back. Any thread. */
+
+import type { Status } from '../sale/order-state.js';
 import type { Outcome } from '../sale/outcome.js';
 import { replyLayout } from './layout.js';
-import type { Status } from '../sale/order-state.js';
 
 export const Opcode = {
   place: 1,

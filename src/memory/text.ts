@@ -40,7 +40,13 @@ export function sameWords(a: Int32Array, aAt: number, b: Int32Array, bAt: number
 }
 
 /** Copies `count` words. A loop, because texts are short and a native call costs more than it saves. */
-export function copyWords(from: Int32Array, fromAt: number, to: Int32Array, toAt: number, count: number): void {
+export function copyWords(
+  from: Int32Array,
+  fromAt: number,
+  to: Int32Array,
+  toAt: number,
+  count: number,
+): void {
   for (let i = 0; i < count; i++) to[toAt + i] = from[fromAt + i]!;
 }
 

@@ -49,7 +49,10 @@ const answers: Readonly<Record<number, Answer>> = {
   [Outcome.ended]: { code: 'ended', detail: 'The sale has ended.' },
   [Outcome.skuNotFound]: { code: 'sku_not_found', detail: 'The sale has no such SKU.' },
   [Outcome.orderNotFound]: { code: 'order_not_found', detail: 'There is no such order.' },
-  [Outcome.orderExpired]: { code: 'order_expired', detail: 'The hold expired and its units were given back.' },
+  [Outcome.orderExpired]: {
+    code: 'order_expired',
+    detail: 'The hold expired and its units were given back.',
+  },
   [Outcome.orderCancelled]: { code: 'order_cancelled', detail: 'The order was cancelled.' },
   [Outcome.orderConfirmed]: { code: 'order_confirmed', detail: 'The order is confirmed.' },
   [Outcome.saleOpen]: {

@@ -4,6 +4,7 @@
  */
 import { assert, unreachable } from '../assert.js';
 import { LeiniaoError } from '../errors.js';
+import { textWords } from '../memory/text.js';
 import { Status } from '../sale/order-state.js';
 import type { SaleState } from '../sale/phase.js';
 import { commitLayout } from '../store/batch.js';
@@ -23,7 +24,6 @@ import {
   restockedLayout,
   settledLayout,
 } from '../store/entry.js';
-import { textWords } from '../memory/text.js';
 import { newKeyQuery, restockQuery, type ShardState } from './state.js';
 
 const query = newKeyQuery();
@@ -45,9 +45,13 @@ export function applyCommit(state: ShardState, commit: Commit): void {
     }
     assert(at === words.length, 'the entries fill their commit');
   } catch (cause) {
-    throw new LeiniaoError('data_dir_damaged', `journal commit ${commit.number}: ${(cause as Error).message}`, {
-      cause,
-    });
+    throw new LeiniaoError(
+      'data_dir_damaged',
+      `journal commit ${commit.number}: ${(cause as Error).message}`,
+      {
+        cause,
+      },
+    );
   }
 }
 
@@ -92,7 +96,10 @@ function applyAccepted(state: ShardState, words: Int32Array, at: number, timeMs:
   const buyerAt = at + acceptedLayout.texts;
   const sku = state.skus[row];
   assert(sku !== undefined, 'an order is for a defined SKU');
-  assert(state.orders.hasRoom() && state.buyers.hasRoom(), 'ordersPerShardMax is at least what the store holds');
+  assert(
+    state.orders.hasRoom() && state.buyers.hasRoom(),
+    'ordersPerShardMax is at least what the store holds',
+  );
   const saleNumber = sku.sale.number;
   const hash = state.buyerHash(saleNumber, words, buyerAt, buyerBytes);
   const known = state.buyers.find(hash, saleNumber, words, buyerAt, buyerBytes);

@@ -153,6 +153,8 @@ export class ShardState {
 
   /** Applies the definition of a SKU: a new one, or another revision of a sale that has not opened. */
   define(given: SkuDefinition): void {
+    const before = this.skus[given.row];
+    if (before !== undefined && before.sale.number !== given.saleNumber) this.remove(given.row);
     let sale = this.sales.get(given.saleNumber);
     if (sale === undefined) {
       sale = {

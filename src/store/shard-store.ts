@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import type { Durability } from '../config.js';
 import { LeiniaoError } from '../errors.js';
 import type { Batch } from './batch.js';
-import { type Commit, follow } from './chain.js';
 import { commitLayout } from './batch.js';
+import { type Commit, follow } from './chain.js';
 import { Journal } from './journal.js';
 import { TailFile } from './tail.js';
 

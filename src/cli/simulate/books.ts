@@ -13,6 +13,8 @@ export interface Sale {
 export interface Books {
   readonly offered: SkuOffered;
   readonly sales: readonly Sale[];
+  /** Every distinct order told, also where one key wrongly got several. */
+  readonly orders: readonly OrderTold[];
   readonly unserved: readonly Attempt[];
   /** Attempts of which nobody knows whether an order exists. */
   readonly unknown: readonly Attempt[];
@@ -42,6 +44,16 @@ function saleOf(attempt: Attempt): Sale | undefined {
     firstToldAt = Math.min(firstToldAt, click.answeredAt);
   }
   return order && { attempt, order, firstSentAt, firstToldAt };
+}
+
+function distinctOrders(attempts: readonly Attempt[]): readonly OrderTold[] {
+  const orders = new Map<string, OrderTold>();
+  for (const { clicks } of attempts) {
+    for (const { answer } of clicks) {
+      if (answer.kind === 'order') orders.set(answer.order.orderId, answer.order);
+    }
+  }
+  return [...orders.values()];
 }
 
 const latest = (clicks: readonly Click[]): Click | undefined =>
@@ -78,6 +90,7 @@ function booksOf(offered: SkuOffered, attempts: readonly Attempt[]): Books {
     else sales.push(sale);
   }
   const sold = sales.map((sale) => sale.attempt);
+  const orders = distinctOrders(sold);
   const settled = (...settlements: string[]): Attempt[] =>
     sold.filter(({ settlement }) => typeof settlement === 'string' && settlements.includes(settlement));
   const certain = new Set(settled('confirmed', 'cancelled', 'cancelUnknown'));
@@ -85,10 +98,11 @@ function booksOf(offered: SkuOffered, attempts: readonly Attempt[]): Books {
   return {
     offered,
     sales,
+    orders,
     unserved,
     unknown,
     demandUnits: units(attempts),
-    acknowledgedUnits: units(sold),
+    acknowledgedUnits: orders.reduce((sum, order) => sum + order.quantity, 0),
     cancelledUnits: units(settled('cancelled')),
     cancelUnknownUnits: units(settled('cancelUnknown')),
     mayHaveExpiredUnits: units(sold.filter((attempt) => attempt.mayHaveExpired && !certain.has(attempt))),

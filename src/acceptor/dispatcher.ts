@@ -1,0 +1,378 @@
+/**
+ * Carries requests from one acceptor's thread to the shards and their replies back: claims in-flight slots, fills
+ * the request rings, rings doorbells once per turn of the event loop, drains the reply rings. HTTP requests and
+ * the embedding API's calls go through here alike.
+ */
+import type { Clock } from '../clock.js';
+import { AcceptorCount, Counters } from '../memory/counters.js';
+import type { Doorbell } from '../memory/doorbell.js';
+import { replyLayout, requestLayout } from '../memory/layout.js';
+import { Opcode, type Reply, readReply } from '../memory/records.js';
+import { RingConsumer, RingProducer } from '../memory/ring.js';
+import type { SharedMemory } from '../memory/shared-memory.js';
+import { readText, writeText } from '../memory/text.js';
+import { ShardState, ThreadTable } from '../memory/thread-table.js';
+import type { CatalogueSale, CatalogueSku } from '../sale/catalogue.js';
+import { Status } from '../sale/order-state.js';
+import { Outcome } from '../sale/outcome.js';
+import type { SaleState } from '../sale/phase.js';
+import { InFlightTable, type ReplySink } from './in-flight.js';
+
+/** Turns of the event loop without a reply before the thread stops polling and waits for the doorbell. */
+const idleTurnsMax = 8;
+/** How often requests past their deadline are looked for. */
+const sweepMs = 50;
+/** Belt to the doorbell's braces. */
+const waitMsMax = 100;
+/** Records written before they are published, so that a shard starts on a large batch while it is being written. */
+const publishEvery = 256;
+
+interface Link {
+  readonly requests: RingProducer;
+  readonly replies: RingConsumer;
+  readonly doorbell: Doorbell;
+  unpublished: number;
+}
+
+/** Whether a request is on its way, or why not. */
+export type Dispatched = 'dispatched' | 'overloaded' | 'recovering';
+
+export class Dispatcher {
+  readonly #links: readonly Link[];
+  readonly #threads: ThreadTable;
+  readonly #doorbell: Doorbell;
+  readonly #counters: Counters;
+  readonly #inFlight: InFlightTable;
+  readonly #clock: Clock;
+  readonly #replyDeadlineMs: number;
+  readonly #onDefect: (error: unknown) => void;
+  readonly #turn = () => this.#runTurn();
+  readonly #reply: Reply = emptyReply();
+  readonly #sweeper: NodeJS.Timeout;
+  /** Ring and record of the reply being settled, for `replyBuyer`. */
+  #replyRing: RingConsumer | undefined;
+  #replyAt = 0;
+  #scheduled = false;
+  #waiting = false;
+  #idleTurns = 0;
+  #nowMs: number;
+  #drained: (() => void) | undefined = undefined;
+
+  constructor(options: {
+    memory: SharedMemory;
+    acceptor: number;
+    inFlightMax: number;
+    replyDeadlineMs: number;
+    clock: Clock;
+    /** Told of an exception in a sink: a defect of ours. */
+    onDefect: (error: unknown) => void;
+  }) {
+    const { memory, acceptor } = options;
+    this.#threads = new ThreadTable(memory.threads, memory.shards);
+    this.#doorbell = this.#threads.acceptorDoorbell(acceptor);
+    this.#counters = new Counters(memory.counters, memory.shards + acceptor);
+    this.#links = memory.requests[acceptor]!.map((requests, shard) => ({
+      requests: new RingProducer(requests, requestLayout.bytes),
+      replies: new RingConsumer(memory.replies[acceptor]![shard]!, replyLayout.bytes),
+      doorbell: this.#threads.shardDoorbell(shard),
+      unpublished: 0,
+    }));
+    this.#inFlight = new InFlightTable(options.inFlightMax);
+    this.#clock = options.clock;
+    this.#nowMs = options.clock();
+    this.#replyDeadlineMs = options.replyDeadlineMs;
+    this.#onDefect = options.onDefect;
+    this.#sweeper = setInterval(() => this.#sweep(), sweepMs);
+    this.#sweeper.unref();
+  }
+
+  get shards(): number {
+    return this.#links.length;
+  }
+
+  /** Whether every shard is open. */
+  get allOpen(): boolean {
+    return this.#links.every((_, shard) => this.#threads.state(shard) === ShardState.open);
+  }
+
+  /** Requests that wait for a reply. */
+  get inFlight(): number {
+    return this.#inFlight.count;
+  }
+
+  /** Whether no further request can be taken until a reply comes. */
+  get full(): boolean {
+    return this.#inFlight.full;
+  }
+
+  /** Sends an order to the owner of its SKU. The caller has checked every value. */
+  place(
+    sku: CatalogueSku,
+    buyer: string,
+    quantity: number,
+    key: string,
+    sink: ReplySink,
+    token: number,
+  ): Dispatched {
+    const at = this.#claim(sku.shard, Opcode.place, sink, token);
+    if (typeof at === 'string') return at;
+    const { words, bytes } = this.#links[sku.shard]!.requests;
+    words[at + requestLayout.row] = sku.row;
+    words[at + requestLayout.revision] = sku.sale.revision;
+    words[at + requestLayout.quantity] = quantity;
+    const buyerBytes = writeText(bytes, (at + requestLayout.text) * 4, buyer);
+    const keyBytes = key === '' ? 0 : writeText(bytes, (at + requestLayout.key) * 4, key);
+    words[at + requestLayout.lengths] = buyerBytes | (keyBytes << 8);
+    return 'dispatched';
+  }
+
+  /** Sends a confirm, cancel or read of an order to its shard. */
+  order(
+    opcode: typeof Opcode.confirm | typeof Opcode.cancel | typeof Opcode.read,
+    shard: number,
+    number: number,
+    sink: ReplySink,
+    token: number,
+  ): Dispatched {
+    const at = this.#claim(shard, opcode, sink, token);
+    if (typeof at === 'string') return at;
+    this.#links[shard]!.requests.words[at + requestLayout.orderNumber] = number;
+    return 'dispatched';
+  }
+
+  /** Asks a shard for a buyer's first order in a sale, or for the one after `after`. */
+  nextOfBuyer(
+    shard: number,
+    saleNumber: number,
+    buyer: string,
+    after: number,
+    sink: ReplySink,
+    token: number,
+  ): Dispatched {
+    const at = this.#claim(shard, Opcode.nextOfBuyer, sink, token);
+    if (typeof at === 'string') return at;
+    const { words, bytes } = this.#links[shard]!.requests;
+    words[at + requestLayout.orderNumber] = after;
+    words[at + requestLayout.saleNumber] = saleNumber;
+    words[at + requestLayout.lengths] = writeText(bytes, (at + requestLayout.text) * 4, buyer);
+    return 'dispatched';
+  }
+
+  /** Sends a restock, or a withdrawal where the quantity is negative, to the owner of the SKU. */
+  restock(sku: CatalogueSku, quantity: number, key: string, sink: ReplySink, token: number): Dispatched {
+    const at = this.#claim(sku.shard, Opcode.restock, sink, token);
+    if (typeof at === 'string') return at;
+    const { words, bytes } = this.#links[sku.shard]!.requests;
+    words[at + requestLayout.row] = sku.row;
+    words[at + requestLayout.quantity] = quantity;
+    const keyBytes = key === '' ? 0 : writeText(bytes, (at + requestLayout.key) * 4, key);
+    words[at + requestLayout.lengths] = keyBytes << 8;
+    return 'dispatched';
+  }
+
+  /** Sends a SKU's definition to its owner. */
+  define(sku: CatalogueSku, spread: boolean, sink: ReplySink, token: number): Dispatched {
+    const at = this.#claim(sku.shard, Opcode.define, sink, token);
+    if (typeof at === 'string') return at;
+    const { words, doubles, bytes } = this.#links[sku.shard]!.requests;
+    const { sale } = sku;
+    words[at + requestLayout.row] = sku.row;
+    words[at + requestLayout.revision] = sale.revision;
+    words[at + requestLayout.quantity] = sku.stock;
+    doubles[at / 2 + requestLayout.startsAtMs] = sale.startsAtMs;
+    doubles[at / 2 + requestLayout.endsAtMs] = sale.endsAtMs;
+    words[at + requestLayout.holdSeconds] = sale.holdSeconds;
+    words[at + requestLayout.limitPerBuyer] = sku.limitPerBuyer ?? 0;
+    words[at + requestLayout.saleNumber] = sale.number;
+    words[at + requestLayout.saleState] = sale.state | (spread ? 0x100 : 0);
+    const saleBytes = writeText(bytes, (at + requestLayout.text) * 4, sale.id);
+    const skuBytes = writeText(bytes, (at + requestLayout.key) * 4, sku.sku);
+    words[at + requestLayout.lengths] = saleBytes | (skuBytes << 8);
+    return 'dispatched';
+  }
+
+  /** Tells a shard to forget a SKU that no order was ever placed for. */
+  remove(sku: CatalogueSku, sink: ReplySink, token: number): Dispatched {
+    const at = this.#claim(sku.shard, Opcode.remove, sink, token);
+    if (typeof at === 'string') return at;
+    this.#links[sku.shard]!.requests.words[at + requestLayout.row] = sku.row;
+    return 'dispatched';
+  }
+
+  /** Sends a sale-wide command to one of the sale's owners. */
+  sale(
+    opcode: typeof Opcode.control | typeof Opcode.freeze | typeof Opcode.unfreeze,
+    sale: CatalogueSale,
+    shard: number,
+    state: SaleState,
+    sink: ReplySink,
+    token: number,
+  ): Dispatched {
+    const at = this.#claim(shard, opcode, sink, token);
+    if (typeof at === 'string') return at;
+    const { words } = this.#links[shard]!.requests;
+    words[at + requestLayout.saleNumber] = sale.number;
+    words[at + requestLayout.saleState] = state;
+    return 'dispatched';
+  }
+
+  /** Claims a slot and a record and fills in the record's head; the caller fills in the rest at once. */
+  #claim(shard: number, opcode: Opcode, sink: ReplySink, token: number): number | Dispatched {
+    if (this.#threads.state(shard) !== ShardState.open) return 'recovering';
+    const link = this.#links[shard]!;
+    // The record claimed before this one is complete by now: only whole records are published.
+    if (link.unpublished >= publishEvery) this.#publish(link);
+    if (this.#inFlight.full) return this.#refuseOverload();
+    // A scheduled turn has read the clock lately; after a rest it may be any time.
+    if (!this.#scheduled) this.#nowMs = this.#clock();
+    const at = link.requests.claim();
+    if (at === -1) return this.#refuseOverload();
+    link.unpublished += 1;
+    const slot = this.#inFlight.claim(sink, token, shard, this.#nowMs + this.#replyDeadlineMs);
+    const { words } = link.requests;
+    words[at + requestLayout.opcode] = opcode;
+    words[at + requestLayout.slot] = slot;
+    words[at + requestLayout.generation] = this.#inFlight.generation(slot);
+    this.#counters.add(AcceptorCount.dispatched, 1);
+    this.#schedule();
+    return at;
+  }
+
+  #refuseOverload(): 'overloaded' {
+    this.#counters.add(AcceptorCount.overloaded, 1);
+    return 'overloaded';
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(this.#turn);
+  }
+
+  #publish(link: Link): void {
+    link.unpublished = 0;
+    if (link.requests.publish()) link.doorbell.ring();
+  }
+
+  /** Once per turn of the event loop while anything is in flight: publish what the turn gathered, drain replies. */
+  #runTurn(): void {
+    this.#scheduled = false;
+    this.#nowMs = this.#clock();
+    for (const link of this.#links) this.#publish(link);
+    const settled = this.#drain();
+    if (this.#inFlight.count === 0) {
+      this.#idleTurns = 0;
+      this.#drained?.();
+      return;
+    }
+    this.#idleTurns = settled > 0 ? 0 : this.#idleTurns + 1;
+    if (this.#idleTurns <= idleTurnsMax && !this.#allBusy()) this.#schedule();
+    else this.#waitForDoorbell();
+  }
+
+  /** Whether every shard is in a flush: polling would only take a core from it. */
+  #allBusy(): boolean {
+    for (let shard = 0; shard < this.#links.length; shard++) {
+      if (!this.#threads.busy(shard)) return false;
+    }
+    return true;
+  }
+
+  #drain(): number {
+    let drained = 0;
+    for (const { replies } of this.#links) {
+      const count = replies.waiting();
+      if (count === 0) continue;
+      const { words, doubles } = replies;
+      this.#replyRing = replies;
+      for (let i = 0; i < count; i++) {
+        const at = replies.at(i);
+        this.#replyAt = at;
+        readReply(words, doubles, at, this.#reply);
+        this.#settle(words[at + replyLayout.slot]!, words[at + replyLayout.generation]!);
+      }
+      replies.release(count);
+      drained += count;
+    }
+    this.#replyRing = undefined;
+    return drained;
+  }
+
+  #settle(slot: number, generation: number): void {
+    try {
+      if (!this.#inFlight.settle(slot, generation, this.#reply)) this.#counters.add(AcceptorCount.stale, 1);
+    } catch (error) {
+      this.#onDefect(error);
+    }
+  }
+
+  /** The buyer that a reply about an order carries. Only while that reply is being settled. */
+  replyBuyer(): string {
+    const ring = this.#replyRing!;
+    const bytes = ring.words[this.#replyAt + replyLayout.buyerBytes]!;
+    return readText(ring.bytes, (this.#replyAt + replyLayout.buyer) * 4, bytes);
+  }
+
+  #waitForDoorbell(): void {
+    if (this.#waiting) return;
+    this.#doorbell.announce();
+    if (this.#links.some(({ replies }) => replies.waiting() > 0)) {
+      this.#doorbell.retract();
+      this.#schedule();
+      return;
+    }
+    const rung = this.#doorbell.waitAsync(waitMsMax);
+    if (rung === undefined) {
+      this.#schedule();
+      return;
+    }
+    this.#waiting = true;
+    void rung.then(() => {
+      this.#waiting = false;
+      this.#doorbell.retract();
+      this.#idleTurns = 0;
+      if (this.#scheduled) return;
+      this.#scheduled = true;
+      this.#runTurn();
+    });
+  }
+
+  #sweep(): void {
+    if (this.#inFlight.count === 0) return;
+    const late = this.#inFlight.expire(this.#clock(), { ...emptyReply(), outcome: Outcome.timeout });
+    this.#counters.add(AcceptorCount.timedOut, late);
+    if (late > 0) this.#schedule();
+  }
+
+  /** Ends what waits for a shard that has gone: its callers are told to try again. */
+  abandon(shard: number): void {
+    this.#inFlight.abandon(shard, { ...emptyReply(), outcome: Outcome.shardRecovering });
+  }
+
+  /** Resolves when nothing is in flight. */
+  async idle(): Promise<void> {
+    if (this.#inFlight.count === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#drained = resolve;
+    });
+    this.#drained = undefined;
+  }
+
+  close(): void {
+    clearInterval(this.#sweeper);
+  }
+}
+
+function emptyReply(): Reply {
+  return {
+    outcome: Outcome.none,
+    row: 0,
+    orderNumber: 0,
+    quantity: 0,
+    sequence: 0,
+    createdAtMs: 0,
+    expiresAtMs: 0,
+    status: Status.held,
+    durability: 0,
+  };
+}

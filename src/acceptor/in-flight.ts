@@ -1,0 +1,93 @@
+/**
+ * The in-flight table: who waits for which reply. Preallocated; a correlation id is a slot and its generation, so
+ * a reply to somebody who is no longer waiting is recognised as stale. One per acceptor, used by its thread only.
+ */
+import type { Reply } from '../memory/records.js';
+
+/** Takes a reply. `token` is what the sink gave when it asked; it may run any code but must not throw. */
+export interface ReplySink {
+  settle(token: number, reply: Reply): void;
+}
+
+export class InFlightTable {
+  readonly #sinks: (ReplySink | undefined)[];
+  readonly #tokens: Int32Array;
+  readonly #generations: Int32Array;
+  readonly #shards: Uint8Array;
+  readonly #deadlines: Float64Array;
+  readonly #free: Int32Array;
+  #freeCount: number;
+
+  constructor(slots: number) {
+    this.#sinks = new Array(slots).fill(undefined);
+    this.#tokens = new Int32Array(slots);
+    this.#generations = new Int32Array(slots);
+    this.#shards = new Uint8Array(slots);
+    this.#deadlines = new Float64Array(slots);
+    // Popped from the end, so slot 0 goes first and a quiet engine stays within few cache lines.
+    this.#free = Int32Array.from({ length: slots }, (_, i) => slots - 1 - i);
+    this.#freeCount = slots;
+  }
+
+  /** Requests that wait for a reply. */
+  get count(): number {
+    return this.#sinks.length - this.#freeCount;
+  }
+
+  get full(): boolean {
+    return this.#freeCount === 0;
+  }
+
+  /** Takes a slot. The table must not be full. */
+  claim(sink: ReplySink, token: number, shard: number, deadlineMs: number): number {
+    this.#freeCount -= 1;
+    const slot = this.#free[this.#freeCount]!;
+    this.#sinks[slot] = sink;
+    this.#tokens[slot] = token;
+    this.#shards[slot] = shard;
+    this.#deadlines[slot] = deadlineMs;
+    return slot;
+  }
+
+  generation(slot: number): number {
+    return this.#generations[slot]!;
+  }
+
+  /** Ends a request with its reply. Returns false when the reply is stale. */
+  settle(slot: number, generation: number, reply: Reply): boolean {
+    if (this.#generations[slot] !== generation) return false;
+    this.#release(slot).settle(this.#tokens[slot]!, reply);
+    return true;
+  }
+
+  #release(slot: number): ReplySink {
+    const sink = this.#sinks[slot]!;
+    this.#sinks[slot] = undefined;
+    this.#generations[slot] = (this.#generations[slot]! + 1) | 0;
+    this.#free[this.#freeCount] = slot;
+    this.#freeCount += 1;
+    return sink;
+  }
+
+  /** Ends every request whose deadline is at most `nowMs` with `reply`. Returns how many. */
+  expire(nowMs: number, reply: Reply): number {
+    return this.#settleWhere((slot) => this.#deadlines[slot]! <= nowMs, reply);
+  }
+
+  /** Ends every request that waits for a shard with `reply`. Returns how many. */
+  abandon(shard: number, reply: Reply): number {
+    return this.#settleWhere((slot) => this.#shards[slot] === shard, reply);
+  }
+
+  #settleWhere(matches: (slot: number) => boolean, reply: Reply): number {
+    if (this.count === 0) return 0;
+    let settled = 0;
+    for (let slot = 0; slot < this.#sinks.length; slot++) {
+      if (this.#sinks[slot] === undefined || !matches(slot)) continue;
+      const token = this.#tokens[slot]!;
+      this.#release(slot).settle(token, reply);
+      settled += 1;
+    }
+    return settled;
+  }
+}

@@ -1,0 +1,280 @@
+/**
+ * Orders for callers in this process: the embedding API's side of what the HTTP routes do. Runs on the thread of
+ * its dispatcher.
+ */
+
+import type { Clock } from '../clock.js';
+import { type Durability, durabilities, limits } from '../config.js';
+import { type Refusal, refuse } from '../errors.js';
+import { Opcode, type Reply } from '../memory/records.js';
+import type { StockTable } from '../memory/stock-table.js';
+import type { Catalogue, CatalogueSale } from '../sale/catalogue.js';
+import type { Order, OrderResult } from '../sale/order.js';
+import type { OrderAddress, OrderIds } from '../sale/order-id.js';
+import { Status, statusName } from '../sale/order-state.js';
+import { answerOf, Outcome } from '../sale/outcome.js';
+import { formatSentences, isPrintable } from '../sale/rules.js';
+import { type OrderRequest, orderRequest } from '../sale/schema.js';
+import { issuesOf } from '../validation.js';
+import { admit } from './admission.js';
+import type { Dispatched, Dispatcher } from './dispatcher.js';
+import type { ReplySink } from './in-flight.js';
+
+/** What an acceptor needs to answer about orders. */
+export interface OrderContext {
+  readonly dispatcher: Dispatcher;
+  readonly catalogue: Catalogue;
+  readonly stock: StockTable;
+  readonly ids: OrderIds;
+  readonly clock: Clock;
+}
+
+export type OrderOutcome = OrderResult | Refusal;
+
+/** A page of a buyer's orders. */
+export interface OrderPage {
+  readonly ok: true;
+  readonly orders: readonly Order[];
+  /** Whether the buyer has more than a page holds. */
+  readonly truncated: boolean;
+}
+
+/** The order that a reply describes. */
+export function orderOf(context: OrderContext, reply: Reply, buyer: string): Order {
+  const sku = context.catalogue.skuInRow(reply.row);
+  const { status } = reply;
+  const expires =
+    (status === Status.held || status === Status.expired) && reply.expiresAtMs !== Number.POSITIVE_INFINITY;
+  return {
+    orderId: context.ids.format(sku.shard, reply.orderNumber),
+    sale: sku.sale.id,
+    sku: sku.sku,
+    buyer,
+    quantity: reply.quantity,
+    status: statusName(status),
+    sequence: reply.sequence,
+    createdAtMs: reply.createdAtMs,
+    expiresAtMs: expires ? reply.expiresAtMs : null,
+    durability: durabilities[reply.durability]! satisfies Durability,
+  };
+}
+
+/** The refusal that an outcome means, with the time to wait where it is known. */
+export function refusalOf(outcome: Outcome, sale: CatalogueSale | undefined, nowMs: number): Refusal {
+  const { code, detail } = answerOf(outcome);
+  switch (outcome) {
+    case Outcome.notStarted:
+      return refuse(code, detail, sale === undefined ? 1 : secondsUntil(sale.startsAtMs, nowMs));
+    case Outcome.overloaded:
+    case Outcome.shardRecovering:
+    case Outcome.timeout:
+      return refuse(code, detail, 1);
+    default:
+      return refuse(code, detail);
+  }
+}
+
+function secondsUntil(timeMs: number, nowMs: number): number {
+  return Math.max(1, Math.ceil((timeMs - nowMs) / 1000));
+}
+
+/** The outcome of a request that was not taken. */
+export function outcomeOfDispatch(dispatched: Exclude<Dispatched, 'dispatched'>): Outcome {
+  return dispatched === 'overloaded' ? Outcome.overloaded : Outcome.shardRecovering;
+}
+
+export const saleNotFound = refuse('sale_not_found', 'There is no such sale.');
+export const skuNotFound = refuse('sku_not_found', 'The sale has no such SKU.');
+export const orderNotFound = refuse('order_not_found', 'There is no such order.');
+
+export class OrderDesk {
+  readonly #context: OrderContext;
+
+  constructor(context: OrderContext) {
+    this.#context = context;
+  }
+
+  /** Places one order. */
+  async place(request: OrderRequest): Promise<OrderOutcome> {
+    return (await this.placeMany([request]))[0]!;
+  }
+
+  /**
+   * Places orders in the given sequence and resolves to their outcomes in the same sequence. However many there
+   * are, at most `inFlightMax` are under way at a time; the array is the queue.
+   */
+  placeMany(requests: readonly OrderRequest[]): Promise<OrderOutcome[]> {
+    return new Promise((resolve) => {
+      new PlaceBatch(this.#context, requests, resolve).pump();
+    });
+  }
+
+  /** Confirms a held order. Confirming a confirmed order succeeds as a replay. */
+  confirm(orderId: string): Promise<OrderOutcome> {
+    return this.#ask(Opcode.confirm, orderId);
+  }
+
+  /** Cancels a held order. Cancelling a cancelled order succeeds as a replay. */
+  cancel(orderId: string): Promise<OrderOutcome> {
+    return this.#ask(Opcode.cancel, orderId);
+  }
+
+  /** Reads an order as it is now. */
+  read(orderId: string): Promise<OrderOutcome> {
+    return this.#ask(Opcode.read, orderId);
+  }
+
+  async #ask(
+    opcode: typeof Opcode.confirm | typeof Opcode.cancel | typeof Opcode.read,
+    orderId: string,
+  ): Promise<OrderOutcome> {
+    const address = this.#context.ids.parse(orderId);
+    if (address === undefined) return orderNotFound;
+    return await new Promise((resolve) => {
+      askOrder(this.#context, opcode, address, resolve);
+    });
+  }
+
+  /** A buyer's orders in a sale, oldest first. */
+  async list(saleId: string, buyer: string): Promise<OrderPage | Refusal> {
+    const { catalogue, dispatcher } = this.#context;
+    const sale = catalogue.get(saleId);
+    if (sale === undefined) return saleNotFound;
+    if (!isPrintable(buyer, limits.buyerBytesMax)) {
+      return {
+        ...refuse('invalid_request', 'The buyer is malformed.'),
+        errors: [{ path: '/buyer', message: formatSentences['leiniao-text']! }],
+      };
+    }
+    const orders: Order[] = [];
+    let truncated = false;
+    for (const shard of new Set(sale.skus.map((sku) => sku.shard))) {
+      let count = 0;
+      for (let after = -1; ; ) {
+        const reply = await new Promise<Reply>((resolve) => {
+          const sink: ReplySink = { settle: (_, given) => resolve({ ...given }) };
+          const dispatched = dispatcher.nextOfBuyer(shard, sale.number, buyer, after, sink, 0);
+          if (dispatched !== 'dispatched') resolve({ outcome: outcomeOfDispatch(dispatched) } as Reply);
+        });
+        if (reply.outcome === Outcome.none) break;
+        if (reply.outcome !== Outcome.done) {
+          return refusalOf(reply.outcome, sale, this.#context.clock());
+        }
+        if (count === limits.ordersPerListMax) {
+          truncated = true;
+          break;
+        }
+        orders.push(orderOf(this.#context, reply, buyer));
+        count += 1;
+        after = reply.orderNumber;
+      }
+    }
+    orders.sort((a, b) => a.createdAtMs - b.createdAtMs || a.sequence - b.sequence);
+    truncated ||= orders.length > limits.ordersPerListMax;
+    return { ok: true, orders: orders.slice(0, limits.ordersPerListMax), truncated };
+  }
+}
+
+/** Sends one request about an order and hands its outcome to `done`. */
+export function askOrder(
+  context: OrderContext,
+  opcode: typeof Opcode.confirm | typeof Opcode.cancel | typeof Opcode.read,
+  address: OrderAddress,
+  done: (outcome: OrderOutcome) => void,
+): void {
+  const sink: ReplySink = {
+    settle: (_, reply) => {
+      const { outcome } = reply;
+      if (outcome !== Outcome.done && outcome !== Outcome.replayed) {
+        done(refusalOf(outcome, undefined, context.clock()));
+        return;
+      }
+      const order = orderOf(context, reply, context.dispatcher.replyBuyer());
+      done({ ok: true, order, replayed: outcome === Outcome.replayed });
+    },
+  };
+  const dispatched = context.dispatcher.order(opcode, address.shard, address.number, sink, 0);
+  if (dispatched !== 'dispatched') {
+    done(refusalOf(outcomeOfDispatch(dispatched), undefined, context.clock()));
+  }
+}
+
+/** A batch of orders on its way: the token of each reply is the order's index. */
+class PlaceBatch implements ReplySink {
+  readonly #context: OrderContext;
+  readonly #requests: readonly OrderRequest[];
+  readonly #resolve: (outcomes: OrderOutcome[]) => void;
+  readonly #outcomes: OrderOutcome[];
+  #next = 0;
+  #settled = 0;
+  #inFlight = 0;
+
+  constructor(
+    context: OrderContext,
+    requests: readonly OrderRequest[],
+    resolve: (outcomes: OrderOutcome[]) => void,
+  ) {
+    this.#context = context;
+    this.#requests = requests;
+    this.#resolve = resolve;
+    this.#outcomes = new Array(requests.length);
+  }
+
+  /** Sends as many as there is room for. Goes on from `settle`, so an order of ours must be in flight at the end. */
+  pump(): void {
+    const { dispatcher } = this.#context;
+    while (this.#next < this.#requests.length) {
+      // With none of ours in flight nobody would call again: then a full table is an answer, not a reason to wait.
+      if (dispatcher.full && this.#inFlight > 0) return;
+      const index = this.#next;
+      const refused = this.#send(this.#requests[index]!, index);
+      if (refused === undefined) {
+        this.#inFlight += 1;
+      } else if (refused === 'wait') {
+        return;
+      } else {
+        this.#outcomes[index] = refused;
+        this.#settled += 1;
+      }
+      this.#next += 1;
+    }
+    if (this.#settled === this.#requests.length) this.#resolve(this.#outcomes);
+  }
+
+  #send(request: OrderRequest, index: number): Refusal | 'wait' | undefined {
+    const { catalogue, stock, clock, dispatcher } = this.#context;
+    if (!orderRequest.Check(request)) {
+      const errors = issuesOf(orderRequest, request, formatSentences);
+      return { ...refuse('invalid_request', 'The order is malformed.'), errors };
+    }
+    const sale = catalogue.get(request.sale);
+    if (sale === undefined) return saleNotFound;
+    const sku = sale.skuById.get(request.sku);
+    if (sku === undefined) return skuNotFound;
+    const key = request.idempotencyKey ?? '';
+    const nowMs = clock();
+    const outcome = admit(sku, stock, key !== '', nowMs);
+    if (outcome !== Outcome.done) return refusalOf(outcome, sale, nowMs);
+    const dispatched = dispatcher.place(sku, request.buyer, request.quantity ?? 1, key, this, index);
+    if (dispatched === 'dispatched') return undefined;
+    if (dispatched === 'overloaded' && this.#inFlight > 0) return 'wait';
+    return refusalOf(outcomeOfDispatch(dispatched), sale, nowMs);
+  }
+
+  settle(index: number, reply: Reply): void {
+    const request = this.#requests[index]!;
+    const { outcome } = reply;
+    this.#outcomes[index] =
+      outcome === Outcome.done || outcome === Outcome.replayed
+        ? {
+            ok: true,
+            order: orderOf(this.#context, reply, request.buyer),
+            replayed: outcome === Outcome.replayed,
+          }
+        : refusalOf(outcome, this.#context.catalogue.get(request.sale), this.#context.clock());
+    this.#settled += 1;
+    this.#inFlight -= 1;
+    if (this.#settled === this.#requests.length) this.#resolve(this.#outcomes);
+    else if (this.#next < this.#requests.length) this.pump();
+  }
+}

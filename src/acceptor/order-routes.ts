@@ -1,0 +1,183 @@
+/** The buyers' routes: place, read, confirm, cancel and list orders. */
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import { limits } from '../config.js';
+import { refuse } from '../errors.js';
+import { Opcode, type Reply } from '../memory/records.js';
+import type { CatalogueSku } from '../sale/catalogue.js';
+import { Outcome } from '../sale/outcome.js';
+import { formatSentences, formats, isId, isPrintable } from '../sale/rules.js';
+import { orderBody } from '../sale/schema.js';
+import { issuesOf } from '../validation.js';
+import { admit } from './admission.js';
+import { Exchange, type ExchangeHost, isJson } from './exchange.js';
+import type { ReplySink } from './in-flight.js';
+import { orderJson } from './json.js';
+import {
+  askOrder,
+  type OrderContext,
+  OrderDesk,
+  orderNotFound,
+  orderOf,
+  outcomeOfDispatch,
+  refusalOf,
+  saleNotFound,
+  skuNotFound,
+} from './order-desk.js';
+import type { Route } from './router.js';
+
+const notJson = refuse('unsupported_media_type', 'Send the body as application/json.');
+
+/** A buyer's order on its way: what the reply needs to become an answer. */
+class PlaceExchange extends Exchange implements ReplySink {
+  readonly #context: OrderContext;
+  readonly #saleId: string;
+  readonly #key: string;
+  #sku: CatalogueSku | undefined = undefined;
+  #buyer = '';
+
+  constructor(host: ExchangeHost, context: OrderContext, res: HttpResponse, saleId: string, key: string) {
+    super(host, res);
+    this.#context = context;
+    this.#saleId = saleId;
+    this.#key = key;
+  }
+
+  /** Decides at once what can be decided at once, and sends the rest to the owner of the SKU. */
+  place(text: string): void {
+    const body = parseJson(text);
+    if (!orderBody.Check(body)) {
+      this.invalid('The order is malformed.', issuesOf(orderBody, body, formatSentences));
+      return;
+    }
+    const { catalogue, stock, clock, dispatcher } = this.#context;
+    const sale = catalogue.get(this.#saleId);
+    if (sale === undefined) {
+      this.refuse(saleNotFound);
+      return;
+    }
+    const sku = sale.skuById.get(body.sku);
+    if (sku === undefined) {
+      this.refuse(skuNotFound);
+      return;
+    }
+    const nowMs = clock();
+    const outcome = admit(sku, stock, this.#key !== '', nowMs);
+    if (outcome !== Outcome.done) {
+      this.refuse(refusalOf(outcome, sale, nowMs));
+      return;
+    }
+    this.#sku = sku;
+    this.#buyer = body.buyer;
+    const dispatched = dispatcher.place(sku, body.buyer, body.quantity ?? 1, this.#key, this, 0);
+    if (dispatched !== 'dispatched') this.refuse(refusalOf(outcomeOfDispatch(dispatched), sale, nowMs));
+  }
+
+  settle(_token: number, reply: Reply): void {
+    if (!this.open) return;
+    const { outcome } = reply;
+    if (outcome === Outcome.done) this.created(orderOf(this.#context, reply, this.#buyer));
+    else if (outcome === Outcome.replayed) this.order(orderOf(this.#context, reply, this.#buyer), true);
+    else this.refuse(refusalOf(outcome, this.#sku!.sale, this.#context.clock()));
+  }
+}
+
+/** The parsed text, or undefined, which no schema accepts. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+export function orderRoutes(host: ExchangeHost, context: OrderContext): Route[] {
+  const desk = new OrderDesk(context);
+
+  const place = (res: HttpResponse, req: HttpRequest): void => {
+    const saleId = req.getParameter(0) ?? '';
+    const key = req.getHeader('idempotency-key');
+    const exchange = new PlaceExchange(host, context, res, saleId, key);
+    if (!isJson(req.getHeader('content-type'))) {
+      exchange.refuse(notJson);
+      return;
+    }
+    const error = pathError(saleId, key);
+    if (error !== undefined) {
+      exchange.invalid('The request is malformed.', [error], true);
+      return;
+    }
+    exchange.body(req, limits.orderBodyBytesMax, (text) => exchange.place(text));
+  };
+
+  const ask =
+    (opcode: typeof Opcode.confirm | typeof Opcode.cancel | typeof Opcode.read) =>
+    (exchange: Exchange, req: HttpRequest): void => {
+      const address = context.ids.parse(req.getParameter(0) ?? '');
+      const run = () => {
+        if (address === undefined) {
+          exchange.refuse(orderNotFound);
+          return;
+        }
+        askOrder(context, opcode, address, (outcome) => {
+          if (outcome.ok) exchange.order(outcome.order, false);
+          else exchange.refuse(outcome);
+        });
+      };
+      if (opcode === Opcode.read) run();
+      else noBody(exchange, req, run);
+    };
+
+  const list = (exchange: Exchange, req: HttpRequest): void => {
+    const saleId = req.getParameter(0) ?? '';
+    const query = new URLSearchParams(req.getQuery());
+    const buyer = query.get('buyer');
+    const unknown = [...query.keys()].filter((name) => name !== 'buyer');
+    const errors = unknown.map((name) => ({ path: `/${name}`, message: 'is not a known parameter' }));
+    if (buyer === null) errors.push({ path: '/buyer', message: 'is required' });
+    if (!isId(saleId)) errors.push({ path: '/sale', message: formatSentences[formats.id]! });
+    if (buyer === null || errors.length > 0) {
+      exchange.invalid('The request is malformed.', errors);
+      return;
+    }
+    desk.list(saleId, buyer).then(
+      (page) => {
+        if (!page.ok) {
+          exchange.refuse(page);
+          return;
+        }
+        exchange.text(
+          200,
+          `{"orders":[${page.orders.map(orderJson).join(',')}],"truncated":${page.truncated}}`,
+        );
+      },
+      (error: unknown) => exchange.fail(error),
+    );
+  };
+
+  return [
+    { method: 'post', pattern: '/v1/sales/:sale/orders', raw: place },
+    { method: 'get', pattern: '/v1/sales/:sale/orders', handle: list },
+    { method: 'get', pattern: '/v1/orders/:order', handle: ask(Opcode.read) },
+    { method: 'post', pattern: '/v1/orders/:order/confirm', handle: ask(Opcode.confirm) },
+    { method: 'post', pattern: '/v1/orders/:order/cancel', handle: ask(Opcode.cancel) },
+  ];
+}
+
+function pathError(saleId: string, key: string): { path: string; message: string } | undefined {
+  if (!isId(saleId)) return { path: '/sale', message: formatSentences[formats.id]! };
+  return keyError(key);
+}
+
+/** What is wrong with an Idempotency-Key header; empty means that there is none. */
+export function keyError(key: string): { path: string; message: string } | undefined {
+  if (key === '' || isPrintable(key, limits.idempotencyKeyBytesMax)) return undefined;
+  return { path: '/headers/idempotency-key', message: formatSentences[formats.text]! };
+}
+
+/** Runs `done` once it is certain that the request has no body: a body would be silently ignored otherwise. */
+export function noBody(exchange: Exchange, req: HttpRequest, done: () => void): void {
+  exchange.body(req, limits.orderBodyBytesMax, (text) => {
+    if (text === '') done();
+    else exchange.invalid('This request takes no body.', [{ path: '', message: 'must be empty' }]);
+  });
+}

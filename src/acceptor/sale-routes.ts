@@ -1,0 +1,145 @@
+/** The operator's routes (sales, restock) and the service's own (health, readiness). */
+import type { HttpRequest } from 'uWebSockets.js';
+import { limits } from '../config.js';
+import { type Refusal, refuse } from '../errors.js';
+import { formatSentences, formats, isId } from '../sale/rules.js';
+import { restockBody, saleDefinition } from '../sale/schema.js';
+import { issuesOf, type Validator } from '../validation.js';
+import { type Exchange, isJson } from './exchange.js';
+import { saleJson, skuJson } from './json.js';
+import type { SaleOperator, SaleResult } from './operator.js';
+import { saleNotFound, skuNotFound } from './order-desk.js';
+import { keyError, noBody, parseJson } from './order-routes.js';
+import type { Route } from './router.js';
+
+const notJson = refuse('unsupported_media_type', 'Send the body as application/json.');
+const notReady = refuse('shard_recovering', 'Not every shard is open.', 1);
+
+/** Reads and validates a JSON body. */
+function jsonBody<T>(
+  exchange: Exchange,
+  req: HttpRequest,
+  bytesMax: number,
+  validator: Validator<T>,
+  done: (body: T) => void,
+): void {
+  if (!isJson(req.getHeader('content-type'))) {
+    exchange.refuse(notJson);
+    return;
+  }
+  exchange.body(req, bytesMax, (text) => {
+    const body = parseJson(text);
+    if (validator.Check(body)) done(body);
+    else exchange.invalid('The body is malformed.', issuesOf(validator, body, formatSentences));
+  });
+}
+
+/** Runs `work` with the id in the path, and answers with what it resolves to. */
+function withIds(
+  exchange: Exchange,
+  req: HttpRequest,
+  names: readonly string[],
+  run: (...ids: string[]) => void,
+): void {
+  const ids = names.map((_, i) => req.getParameter(i) ?? '');
+  const errors = names
+    .filter((_, i) => !isId(ids[i]!))
+    .map((name) => ({ path: `/${name}`, message: formatSentences[formats.id]! }));
+  if (errors.length > 0) exchange.invalid('The path is malformed.', errors, true);
+  else run(...ids);
+}
+
+function answer<T extends { readonly ok: true }>(
+  exchange: Exchange,
+  work: Promise<T | Refusal>,
+  done: (result: T) => void,
+): void {
+  work.then(
+    (result) => {
+      if (result.ok) done(result);
+      else exchange.refuse(result);
+    },
+    (error: unknown) => exchange.fail(error),
+  );
+}
+
+export function saleRoutes(operator: SaleOperator): Route[] {
+  const put = (exchange: Exchange, req: HttpRequest): void =>
+    withIds(exchange, req, ['sale'], (id) => {
+      jsonBody(exchange, req, limits.saleBodyBytesMax, saleDefinition, (definition) => {
+        answer(exchange, operator.putSale(id!, definition), (result) => {
+          const sale = saleJson(result.sale);
+          if (result.created) exchange.jsonWith(201, 'Location', `/v1/sales/${id}`, sale);
+          else exchange.json(200, sale);
+        });
+      });
+    });
+
+  const control =
+    (change: (id: string) => Promise<SaleResult | Refusal>) =>
+    (exchange: Exchange, req: HttpRequest): void =>
+      withIds(exchange, req, ['sale'], (id) => {
+        noBody(exchange, req, () => {
+          answer(exchange, change(id!), (result) => exchange.json(200, saleJson(result.sale)));
+        });
+      });
+
+  const read = (exchange: Exchange, req: HttpRequest): void =>
+    withIds(exchange, req, ['sale'], (id) => {
+      const sale = operator.sale(id!);
+      if (sale === undefined) exchange.refuse(saleNotFound);
+      else exchange.json(200, saleJson(sale));
+    });
+
+  const readSku = (exchange: Exchange, req: HttpRequest): void =>
+    withIds(exchange, req, ['sale', 'sku'], (id, skuId) => {
+      const line = operator.sku(id!, skuId!);
+      if (line !== undefined) exchange.json(200, skuJson(line));
+      else exchange.refuse(operator.sale(id!) === undefined ? saleNotFound : skuNotFound);
+    });
+
+  const restock = (exchange: Exchange, req: HttpRequest): void =>
+    withIds(exchange, req, ['sale', 'sku'], (id, skuId) => {
+      const key = req.getHeader('idempotency-key');
+      const error = keyError(key);
+      if (error !== undefined) {
+        exchange.invalid('The request is malformed.', [error], true);
+        return;
+      }
+      jsonBody(exchange, req, limits.orderBodyBytesMax, restockBody, ({ quantity }) => {
+        const work = operator.restock(id!, skuId!, quantity, key === '' ? undefined : key);
+        answer(exchange, work, (result) => {
+          const line = skuJson(result.sku);
+          if (result.replayed) exchange.jsonWith(200, 'Idempotency-Replayed', 'true', line);
+          else exchange.json(200, line);
+        });
+      });
+    });
+
+  const list = (exchange: Exchange): void => exchange.json(200, { sales: operator.sales().map(saleJson) });
+
+  return [
+    { method: 'put', pattern: '/v1/sales/:sale', handle: put },
+    { method: 'get', pattern: '/v1/sales/:sale', handle: read },
+    { method: 'get', pattern: '/v1/sales', handle: list },
+    { method: 'post', pattern: '/v1/sales/:sale/pause', handle: control((id) => operator.pauseSale(id)) },
+    { method: 'post', pattern: '/v1/sales/:sale/resume', handle: control((id) => operator.resumeSale(id)) },
+    { method: 'post', pattern: '/v1/sales/:sale/end', handle: control((id) => operator.endSale(id)) },
+    { method: 'get', pattern: '/v1/sales/:sale/skus/:sku', handle: readSku },
+    { method: 'post', pattern: '/v1/sales/:sale/skus/:sku/restock', handle: restock },
+  ];
+}
+
+export function serviceRoutes(ready: () => boolean): Route[] {
+  return [
+    { method: 'get', pattern: '/healthz', handle: (exchange) => exchange.json(200, { status: 'ok' }) },
+    {
+      method: 'get',
+      pattern: '/readyz',
+      handle: (exchange) => {
+        if (ready()) exchange.json(200, { status: 'ready' });
+        else exchange.refuse(notReady);
+      },
+    },
+  ];
+}

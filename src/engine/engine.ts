@@ -1,0 +1,285 @@
+/**
+ * The engine: allocates what the threads share, starts the shards, holds the catalogue, and takes everything down
+ * in order. One object, on the thread that called `Engine.start`.
+ */
+import { randomInt } from 'node:crypto';
+import { Dispatcher } from '../acceptor/dispatcher.js';
+import type { RestockResult, SaleResult, SaleView, SkuView } from '../acceptor/operator.js';
+import {
+  type OrderContext,
+  OrderDesk,
+  type OrderOutcome,
+  type OrderPage,
+  saleNotFound,
+  skuNotFound,
+} from '../acceptor/order-desk.js';
+import { type HttpServer, listen } from '../acceptor/server.js';
+import { clockFrom, clockOrigin } from '../clock.js';
+import {
+  type Durability,
+  type EngineConfig,
+  type EngineOptions,
+  type ListenOptions,
+  resolveEngineOptions,
+  resolveListenOptions,
+  shardsDefault,
+} from '../config.js';
+import { type Refusal, refuse } from '../errors.js';
+import { type Logger, silentLogger } from '../log.js';
+import { allocateSharedMemory, type SharedMemory } from '../memory/shared-memory.js';
+import { StockTable } from '../memory/stock-table.js';
+import { Catalogue } from '../sale/catalogue.js';
+import { OrderIds } from '../sale/order-id.js';
+import type { OrderRequest, SaleDefinition } from '../sale/schema.js';
+import type { ShardTask } from '../shard/service.js';
+import { CatalogueStore } from '../store/catalogue-store.js';
+import { DataDir } from '../store/data-dir.js';
+import { SaleControl } from './sale-control.js';
+import { ShardPool } from './shard-pool.js';
+
+/** The acceptor on the thread that starts the engine. */
+const mainAcceptor = 0;
+
+interface Parts {
+  readonly config: EngineConfig;
+  readonly log: Logger;
+  readonly dataDir: DataDir | undefined;
+  readonly records: CatalogueStore | undefined;
+  readonly pool: ShardPool;
+  readonly context: OrderContext;
+  readonly control: SaleControl;
+}
+
+export class Engine {
+  readonly #parts: Parts;
+  readonly #desk: OrderDesk;
+  readonly #servers = new Set<HttpServer>();
+  #closing: Promise<void> | undefined = undefined;
+
+  private constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#desk = new OrderDesk(parts.context);
+  }
+
+  /**
+   * Starts an engine: opens and locks the data folder, recovers every shard from its store, and resolves when all
+   * of them are open. Nothing listens yet.
+   *
+   * @throws LeiniaoError `invalid_options`, `data_dir_*` or `shard_failed`
+   */
+  static async start(options: EngineOptions & { readonly log?: Logger } = {}): Promise<Engine> {
+    const { log = silentLogger, ...given } = options;
+    const config = resolveEngineOptions(given);
+    const dataDir =
+      config.durability === 'memory'
+        ? undefined
+        : await DataDir.open({ path: config.dataDir, shards: given.shards, shardsDefault });
+    let records: CatalogueStore | undefined;
+    let pool: ShardPool | undefined;
+    let dispatcher: Dispatcher | undefined;
+    try {
+      records = dataDir === undefined ? undefined : new CatalogueStore(dataDir.cataloguePath);
+      const shards = dataDir?.shards ?? config.shards;
+      const memory = allocateSharedMemory({
+        shards,
+        acceptors: 1,
+        inFlightMax: config.inFlightMax,
+        keysPerShardMax: config.ordersPerShardMax,
+      });
+      const origin = clockOrigin();
+      const clock = clockFrom(origin);
+      dispatcher = new Dispatcher({
+        memory,
+        acceptor: mainAcceptor,
+        inFlightMax: config.inFlightMax,
+        replyDeadlineMs: config.replyDeadlineMs,
+        clock,
+        onDefect: (error) => log.error({ err: error }, 'a reply could not be handled'),
+      });
+      const lost = dispatcher;
+      const tasks = shardTasks(config, memory, origin, dataDir);
+      pool = new ShardPool(tasks, (shard, error) => {
+        log.error({ err: error, shard }, 'a shard has stopped: its SKUs answer shard_recovering');
+        lost.abandon(shard);
+      });
+      await pool.opened();
+      const catalogue = new Catalogue(shards);
+      const stock = new StockTable(memory.stock);
+      const storeTag =
+        dataDir === undefined ? randomInt(2 ** 24) : Number.parseInt(dataDir.storeId.slice(0, 6), 16);
+      const ids = new OrderIds(storeTag, shards);
+      const control = new SaleControl({ catalogue, dispatcher, stock, records, clock });
+      await control.restore(records?.read() ?? []);
+      const context: OrderContext = { dispatcher, catalogue, stock, ids, clock };
+      return new Engine({ config, log, dataDir, records, pool, context, control });
+    } catch (error) {
+      dispatcher?.close();
+      await pool?.close();
+      await records?.close();
+      await dataDir?.close();
+      throw error;
+    }
+  }
+
+  /** Threads that own SKUs. */
+  get shards(): number {
+    return this.#parts.context.dispatcher.shards;
+  }
+
+  get durability(): Durability {
+    return this.#parts.config.durability;
+  }
+
+  /** Whether every shard is open. */
+  get ready(): boolean {
+    return this.#closing === undefined && this.#parts.context.dispatcher.allOpen;
+  }
+
+  /** Creates a sale, or replaces one that has not opened yet. Idempotent. */
+  async putSale(id: string, definition: SaleDefinition): Promise<SaleResult | Refusal> {
+    return this.#refusal() ?? (await this.#parts.control.putSale(id, definition));
+  }
+
+  /** Stops new orders until the sale is resumed; holds still confirm, cancel or expire. */
+  async pauseSale(id: string): Promise<SaleResult | Refusal> {
+    return this.#refusal() ?? (await this.#parts.control.pauseSale(id));
+  }
+
+  async resumeSale(id: string): Promise<SaleResult | Refusal> {
+    return this.#refusal() ?? (await this.#parts.control.resumeSale(id));
+  }
+
+  /** Stops new orders for good; holds still confirm, cancel or expire. */
+  async endSale(id: string): Promise<SaleResult | Refusal> {
+    return this.#refusal() ?? (await this.#parts.control.endSale(id));
+  }
+
+  /** A sale with its counters, or undefined when there is none. */
+  sale(id: string): SaleView | undefined {
+    return this.#parts.control.sale(id);
+  }
+
+  /** Every sale, oldest first. */
+  sales(): SaleView[] {
+    return this.#parts.control.sales();
+  }
+
+  /** Places one order. It resolves once the order is as durable as the engine's mode promises. */
+  async placeOrder(request: OrderRequest): Promise<OrderOutcome> {
+    return this.#refusal() ?? (await this.#desk.place(request));
+  }
+
+  /**
+   * Places many orders: decided in the given sequence per SKU, answered in the given sequence. Much cheaper per
+   * order than `placeOrder`; the array is the queue, and at most `inFlightMax` are under way at a time.
+   */
+  async placeOrders(requests: readonly OrderRequest[]): Promise<OrderOutcome[]> {
+    const refusal = this.#refusal();
+    return refusal === undefined ? await this.#desk.placeMany(requests) : requests.map(() => refusal);
+  }
+
+  /** Confirms a held order; confirming a confirmed one succeeds as a replay. */
+  async confirmOrder(orderId: string): Promise<OrderOutcome> {
+    return this.#refusal() ?? (await this.#desk.confirm(orderId));
+  }
+
+  /** Cancels a held order and gives its units back; cancelling a cancelled one succeeds as a replay. */
+  async cancelOrder(orderId: string): Promise<OrderOutcome> {
+    return this.#refusal() ?? (await this.#desk.cancel(orderId));
+  }
+
+  /** An order as it is now. */
+  async order(orderId: string): Promise<OrderOutcome> {
+    return this.#refusal() ?? (await this.#desk.read(orderId));
+  }
+
+  /** A buyer's orders in a sale, oldest first. */
+  async orders(sale: string, buyer: string): Promise<OrderPage | Refusal> {
+    return this.#refusal() ?? (await this.#desk.list(sale, buyer));
+  }
+
+  /** Adds units to a SKU; a negative quantity withdraws, never below what is available. */
+  async restock(
+    sale: string,
+    sku: string,
+    quantity: number,
+    options: { readonly idempotencyKey?: string } = {},
+  ): Promise<RestockResult | Refusal> {
+    return (
+      this.#refusal() ?? (await this.#parts.control.restock(sale, sku, quantity, options.idempotencyKey))
+    );
+  }
+
+  /** One consistent reading of a SKU's counters, without asking its owner. */
+  stock(sale: string, sku: string): { readonly ok: true; readonly sku: SkuView } | Refusal {
+    const line = this.#parts.control.sku(sale, sku);
+    if (line !== undefined) return { ok: true, sku: line };
+    return this.#parts.context.catalogue.get(sale) === undefined ? saleNotFound : skuNotFound;
+  }
+
+  /**
+   * Serves the HTTP API.
+   *
+   * @throws LeiniaoError `invalid_options`, `uws_unavailable`, `port_in_use` or `listen_failed`
+   */
+  async listen(options: ListenOptions = {}): Promise<{ host: string; port: number; url: string }> {
+    const { context, control, log } = this.#parts;
+    const config = resolveListenOptions(options);
+    const server = await listen({
+      context,
+      operator: control,
+      ready: () => this.ready,
+      log,
+      ...config,
+    });
+    this.#servers.add(server);
+    return { host: server.host, port: server.port, url: server.url };
+  }
+
+  /**
+   * Stops admitting, answers what is in flight, closes every socket, lets the shards finish and closes the store.
+   * Calling it again waits for the same close.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const { context, pool, records, dataDir, log } = this.#parts;
+    await Promise.all(Array.from(this.#servers, (server) => server.close()));
+    await context.dispatcher.idle();
+    context.dispatcher.close();
+    await pool.close();
+    await records?.close();
+    await dataDir?.close();
+    log.info('closed');
+  }
+
+  #refusal(): Refusal | undefined {
+    return this.#closing === undefined
+      ? undefined
+      : refuse('shutting_down', 'The engine is shutting down.', 1);
+  }
+}
+
+function shardTasks(
+  config: EngineConfig,
+  memory: SharedMemory,
+  clock: ShardTask['clock'],
+  dataDir: DataDir | undefined,
+): ShardTask[] {
+  const hashSeed = randomInt(2 ** 32);
+  return Array.from({ length: memory.shards }, (_, shard) => ({
+    shard,
+    memory,
+    clock,
+    hashSeed,
+    durability: config.durability,
+    ordersMax: config.ordersPerShardMax,
+    storePath: dataDir?.shardPath(shard) ?? '',
+    storeId: dataDir?.storeId ?? '',
+    storeBytesMax: config.storeBytesMax,
+    flushDelayMs: config.flushDelayMs,
+  }));
+}

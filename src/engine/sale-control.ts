@@ -1,0 +1,262 @@
+/**
+ * What operators do with sales: create, replace, pause, resume, end, restock. One change at a time, first into the
+ * catalogue on disk, then to the shards; a start after a crash sends every definition again, so a change that had
+ * reached the disk is finished then. Runs on the thread that started the engine.
+ */
+
+import type { Dispatched, Dispatcher } from '../acceptor/dispatcher.js';
+import type { ReplySink } from '../acceptor/in-flight.js';
+import type { RestockResult, SaleOperator, SaleResult, SaleView, SkuView } from '../acceptor/operator.js';
+import { outcomeOfDispatch, refusalOf, saleNotFound, skuNotFound } from '../acceptor/order-desk.js';
+import { assert } from '../assert.js';
+import type { Clock } from '../clock.js';
+import { limits } from '../config.js';
+import { type Refusal, refuse } from '../errors.js';
+import { Opcode } from '../memory/records.js';
+import type { StockTable } from '../memory/stock-table.js';
+import type { Catalogue, CatalogueSale, CatalogueSku, SaleRecord } from '../sale/catalogue.js';
+import { build, recordOf } from '../sale/catalogue.js';
+import { Outcome } from '../sale/outcome.js';
+import { Phase, phaseAt, phaseName, SaleState } from '../sale/phase.js';
+import { formatSentences, isId, isPrintable } from '../sale/rules.js';
+import { restockBody, type SaleDefinition } from '../sale/schema.js';
+import { issuesOf } from '../validation.js';
+
+/** Where sale definitions are kept. */
+export interface SaleRecords {
+  put(record: SaleRecord): void;
+}
+
+type Send = (sink: ReplySink, token: number) => Dispatched;
+
+export class SaleControl implements SaleOperator {
+  readonly #catalogue: Catalogue;
+  readonly #dispatcher: Dispatcher;
+  readonly #stock: StockTable;
+  readonly #records: SaleRecords | undefined;
+  readonly #clock: Clock;
+  #last: Promise<unknown> = Promise.resolve();
+  #pending = 0;
+
+  /** @param options.records undefined when nothing is stored */
+  constructor(options: {
+    catalogue: Catalogue;
+    dispatcher: Dispatcher;
+    stock: StockTable;
+    records: SaleRecords | undefined;
+    clock: Clock;
+  }) {
+    this.#catalogue = options.catalogue;
+    this.#dispatcher = options.dispatcher;
+    this.#stock = options.stock;
+    this.#records = options.records;
+    this.#clock = options.clock;
+  }
+
+  /** Takes in what is stored and sends it to the shards, which keep what they know already. */
+  async restore(records: readonly SaleRecord[]): Promise<void> {
+    for (const record of records) {
+      const sale = build(record);
+      this.#catalogue.take(sale);
+      const outcomes = [...(await this.#defineAll(sale)), ...(await this.#controlAll(sale))];
+      assert(outcomes.every(carriedOut), 'shards take the stored definitions');
+    }
+  }
+
+  putSale(id: string, definition: SaleDefinition): Promise<SaleResult | Refusal> {
+    return this.#oneAtATime(() => this.#putSale(id, definition));
+  }
+
+  async #putSale(id: string, definition: SaleDefinition): Promise<SaleResult | Refusal> {
+    if (!isId(id)) return malformed('/sale', formatSentences['leiniao-id']!);
+    const plan = this.#catalogue.plan(id, definition, this.#clock());
+    if ('ok' in plan) return plan;
+    if (plan.kind === 'unchanged') return { ok: true, created: false, sale: this.#view(plan.sale) };
+    const { sale, before, removed } = plan;
+    if (before !== undefined) {
+      const frozen = await this.#freeze(before);
+      if (frozen !== Outcome.done) return refusalOf(frozen, before, this.#clock());
+    }
+    // From here on the change will happen: if the process dies now, the next start sends it to the shards.
+    try {
+      this.#records?.put(recordOf(sale));
+    } catch (error) {
+      if (before !== undefined) await this.#unfreeze(before);
+      throw error;
+    }
+    const gone = await this.#toAll(removed, (sku, sink, token) => this.#dispatcher.remove(sku, sink, token));
+    this.#catalogue.take(sale);
+    const outcomes = [...gone, ...(await this.#defineAll(sale))];
+    const failed = outcomes.find((outcome) => !carriedOut(outcome));
+    if (failed !== undefined) return refusalOf(failed, sale, this.#clock());
+    return { ok: true, created: before === undefined, sale: this.#view(sale) };
+  }
+
+  /** Keeps a sale from opening while it is being replaced. `Outcome.saleOpen` when it has opened already. */
+  async #freeze(sale: CatalogueSale): Promise<Outcome> {
+    sale.frozen = true;
+    const outcomes = await this.#toOwners(sale, (shard, sink, token) =>
+      this.#dispatcher.sale(Opcode.freeze, sale, shard, sale.state, sink, token),
+    );
+    const failed = outcomes.find((outcome) => outcome !== Outcome.done);
+    if (failed !== undefined) await this.#unfreeze(sale);
+    return failed ?? Outcome.done;
+  }
+
+  async #unfreeze(sale: CatalogueSale): Promise<void> {
+    await this.#toOwners(sale, (shard, sink, token) =>
+      this.#dispatcher.sale(Opcode.unfreeze, sale, shard, sale.state, sink, token),
+    );
+    sale.frozen = false;
+  }
+
+  pauseSale(id: string): Promise<SaleResult | Refusal> {
+    return this.#oneAtATime(() => this.#setState(id, SaleState.paused));
+  }
+
+  resumeSale(id: string): Promise<SaleResult | Refusal> {
+    return this.#oneAtATime(() => this.#setState(id, SaleState.running));
+  }
+
+  endSale(id: string): Promise<SaleResult | Refusal> {
+    return this.#oneAtATime(() => this.#setState(id, SaleState.ended));
+  }
+
+  async #setState(id: string, state: SaleState): Promise<SaleResult | Refusal> {
+    const sale = this.#catalogue.get(id);
+    if (sale === undefined) return saleNotFound;
+    const nowMs = this.#clock();
+    const over = phaseAt(sale, sale.state, nowMs) === Phase.ended;
+    if (over && state !== SaleState.ended) return refusalOf(Outcome.ended, sale, nowMs);
+    if (sale.state !== state && !over) {
+      this.#records?.put({ ...recordOf(sale), state });
+      sale.state = state;
+    }
+    const outcomes = await this.#controlAll(sale);
+    const failed = outcomes.find((outcome) => !carriedOut(outcome));
+    if (failed !== undefined) return refusalOf(failed, sale, this.#clock());
+    return { ok: true, created: false, sale: this.#view(sale) };
+  }
+
+  async restock(
+    saleId: string,
+    skuId: string,
+    quantity: number,
+    idempotencyKey?: string,
+  ): Promise<RestockResult | Refusal> {
+    const body = { quantity };
+    if (!restockBody.Check(body)) {
+      const errors = issuesOf(restockBody, body, formatSentences);
+      return { ...refuse('invalid_request', 'The restock is malformed.'), errors };
+    }
+    if (quantity === 0) return malformed('/quantity', 'must not be 0');
+    if (idempotencyKey !== undefined && !isPrintable(idempotencyKey, limits.idempotencyKeyBytesMax)) {
+      return malformed('/idempotencyKey', formatSentences['leiniao-text']!);
+    }
+    const sale = this.#catalogue.get(saleId);
+    if (sale === undefined) return saleNotFound;
+    const sku = sale.skuById.get(skuId);
+    if (sku === undefined) return skuNotFound;
+    const outcome = await this.#send((sink, token) =>
+      this.#dispatcher.restock(sku, quantity, idempotencyKey ?? '', sink, token),
+    );
+    if (outcome === Outcome.invalidRequest) {
+      return malformed('/quantity', `must keep the total at ${limits.stockMax} units or fewer`);
+    }
+    if (!carriedOut(outcome)) return refusalOf(outcome, sale, this.#clock());
+    return { ok: true, replayed: outcome === Outcome.replayed, sku: this.#skuView(sku) };
+  }
+
+  sale(id: string): SaleView | undefined {
+    const sale = this.#catalogue.get(id);
+    return sale === undefined ? undefined : this.#view(sale);
+  }
+
+  sales(): SaleView[] {
+    return Array.from(this.#catalogue.sales(), (sale) => this.#view(sale));
+  }
+
+  sku(saleId: string, skuId: string): SkuView | undefined {
+    const sku = this.#catalogue.get(saleId)?.skuById.get(skuId);
+    return sku === undefined ? undefined : this.#skuView(sku);
+  }
+
+  #view(sale: CatalogueSale): SaleView {
+    return {
+      id: sale.id,
+      name: sale.definition.name,
+      phase: phaseName(phaseAt(sale, sale.state, this.#clock())),
+      startsAtMs: sale.startsAtMs,
+      endsAtMs: sale.endsAtMs === Number.POSITIVE_INFINITY ? null : sale.endsAtMs,
+      holdSeconds: sale.holdSeconds,
+      skus: sale.skus.map((sku) => this.#skuView(sku)),
+    };
+  }
+
+  #skuView(sku: CatalogueSku): SkuView {
+    const stock = this.#stock.read(sku.row);
+    return { sku: sku.sku, ...stock, limitPerBuyer: sku.limitPerBuyer ?? null };
+  }
+
+  #defineAll(sale: CatalogueSale): Promise<Outcome[]> {
+    const spread = new Set(sale.skus.map((sku) => sku.shard)).size > 1;
+    return this.#toAll(sale.skus, (sku, sink, token) => this.#dispatcher.define(sku, spread, sink, token));
+  }
+
+  #controlAll(sale: CatalogueSale): Promise<Outcome[]> {
+    return this.#toOwners(sale, (shard, sink, token) =>
+      this.#dispatcher.sale(Opcode.control, sale, shard, sale.state, sink, token),
+    );
+  }
+
+  #toOwners(
+    sale: CatalogueSale,
+    send: (shard: number, sink: ReplySink, token: number) => Dispatched,
+  ): Promise<Outcome[]> {
+    return this.#toAll([...new Set(sale.skus.map((sku) => sku.shard))], send);
+  }
+
+  /** Sends one request per item and collects the outcomes, a window at a time: a sale may have 1,024 SKUs. */
+  async #toAll<T>(
+    items: readonly T[],
+    send: (item: T, sink: ReplySink, token: number) => Dispatched,
+  ): Promise<Outcome[]> {
+    const outcomes: Outcome[] = [];
+    for (let i = 0; i < items.length; i += limits.controlWindow) {
+      const window = items.slice(i, i + limits.controlWindow);
+      outcomes.push(
+        ...(await Promise.all(window.map((item) => this.#send((sink, token) => send(item, sink, token))))),
+      );
+    }
+    return outcomes;
+  }
+
+  #send(send: Send): Promise<Outcome> {
+    return new Promise((resolve) => {
+      const dispatched = send({ settle: (_, reply) => resolve(reply.outcome) }, 0);
+      if (dispatched !== 'dispatched') resolve(outcomeOfDispatch(dispatched));
+    });
+  }
+
+  async #oneAtATime<T>(change: () => Promise<T | Refusal>): Promise<T | Refusal> {
+    if (this.#pending >= limits.controlPendingMax) {
+      return refuse('overloaded', 'Too many changes to sales are waiting.', 1);
+    }
+    this.#pending += 1;
+    const result = this.#last.then(change);
+    this.#last = result.catch(() => undefined);
+    try {
+      return await result;
+    } finally {
+      this.#pending -= 1;
+    }
+  }
+}
+
+function carriedOut(outcome: Outcome): boolean {
+  return outcome === Outcome.done || outcome === Outcome.replayed;
+}
+
+function malformed(path: string, message: string): Refusal {
+  return { ...refuse('invalid_request', 'The request is malformed.'), errors: [{ path, message }] };
+}

@@ -1,0 +1,9 @@
+/** What `import … from 'leiniao'` gives. */
+export type { RestockResult, SaleResult, SaleView, SkuView } from './acceptor/operator.js';
+export type { OrderOutcome, OrderPage } from './acceptor/order-desk.js';
+export type { Durability, EngineOptions, ListenOptions } from './config.js';
+export { Engine } from './engine/engine.js';
+export { type Code, codes, LeiniaoError, type Refusal, type ValidationIssue } from './errors.js';
+export type { Logger } from './log.js';
+export type { Order, OrderResult } from './sale/order.js';
+export type { OrderRequest, SaleDefinition } from './sale/schema.js';

@@ -1,0 +1,61 @@
+/** The shapes of what callers send, once for types, validation and documentation. Pure. */
+import Type from 'typebox';
+import { Compile } from 'typebox/compile';
+import { limits } from '../config.js';
+import type { Validator } from '../validation.js';
+import { formats } from './rules.js';
+
+export const SkuSchema = Type.Object(
+  {
+    sku: Type.String({ format: formats.id }),
+    stock: Type.Integer({ minimum: 0, maximum: limits.stockMax }),
+    limitPerBuyer: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.limitPerBuyerMax })),
+  },
+  { additionalProperties: false },
+);
+
+export const SaleDefinitionSchema = Type.Object(
+  {
+    name: Type.Optional(Type.String({ format: formats.title })),
+    startsAt: Type.Optional(Type.String({ format: 'date-time' })),
+    endsAt: Type.Optional(Type.String({ format: 'date-time' })),
+    holdSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: limits.holdSecondsMax })),
+    skus: Type.Array(SkuSchema, { minItems: 1, maxItems: limits.skusPerSaleMax }),
+  },
+  { additionalProperties: false },
+);
+
+export const OrderBodySchema = Type.Object(
+  {
+    sku: Type.String({ format: formats.id }),
+    buyer: Type.String({ format: formats.text }),
+    quantity: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.quantityMax })),
+  },
+  { additionalProperties: false },
+);
+
+/** One order of the embedding API: the body of the HTTP request, and what HTTP says in its path and header. */
+export const OrderRequestSchema = Type.Object(
+  {
+    sale: Type.String({ format: formats.id }),
+    ...OrderBodySchema.properties,
+    idempotencyKey: Type.Optional(Type.String({ format: formats.text })),
+  },
+  { additionalProperties: false },
+);
+
+export const RestockBodySchema = Type.Object(
+  { quantity: Type.Integer({ minimum: -limits.stockMax, maximum: limits.stockMax }) },
+  { additionalProperties: false },
+);
+
+/** A sale as its operator declares it. Times are RFC 3339. */
+export type SaleDefinition = Type.Static<typeof SaleDefinitionSchema>;
+export type OrderRequest = Type.Static<typeof OrderRequestSchema>;
+export type OrderBody = Type.Static<typeof OrderBodySchema>;
+export type RestockBody = Type.Static<typeof RestockBodySchema>;
+
+export const saleDefinition = Compile(SaleDefinitionSchema) as Validator<SaleDefinition>;
+export const orderBody = Compile(OrderBodySchema) as Validator<OrderBody>;
+export const orderRequest = Compile(OrderRequestSchema) as Validator<OrderRequest>;
+export const restockBody = Compile(RestockBodySchema) as Validator<RestockBody>;

@@ -1,0 +1,45 @@
+/** Sale definitions on disk: MessagePack records in an LMDB environment of their own. The engine's thread owns it. */
+import { Packr } from 'msgpackr';
+import { LeiniaoError } from '../errors.js';
+import type { SaleRecord } from '../sale/catalogue.js';
+import { type Environment, type NamedRecords, openEnvironment } from './lmdb.js';
+
+const bytesMax = 2 ** 32;
+
+/** Plain maps on disk, so that any MessagePack reader can read them. */
+const packr = new Packr({ useRecords: false });
+
+export class CatalogueStore {
+  readonly #environment: Environment;
+  readonly #sales: NamedRecords;
+
+  /** Opens the catalogue in folder `path`. Throws `data_dir_damaged`. */
+  constructor(path: string) {
+    this.#environment = openEnvironment(path, bytesMax);
+    this.#sales = this.#environment.openDB<Buffer, string>({ name: 'sales', encoding: 'binary' });
+  }
+
+  /** Every stored sale, in the order in which they were created. */
+  read(): SaleRecord[] {
+    const records: SaleRecord[] = [];
+    for (const { key, value } of this.#sales.getRange()) {
+      try {
+        records.push(packr.unpack(value) as SaleRecord);
+      } catch (cause) {
+        throw new LeiniaoError('data_dir_damaged', `the stored sale ${String(key)} cannot be read`, {
+          cause,
+        });
+      }
+    }
+    return records.sort((a, b) => a.number - b.number);
+  }
+
+  /** Stores a sale, in place of an earlier version. It is on disk when this returns. */
+  put(record: SaleRecord): void {
+    this.#sales.putSync(record.id, packr.pack(record));
+  }
+
+  async close(): Promise<void> {
+    await this.#environment.close();
+  }
+}

@@ -1,0 +1,260 @@
+/**
+ * The data folder: what is in it, whether it can be used, and the lock that keeps a second engine out. Used by the
+ * thread that starts the engine.
+ *
+ *   leiniao.json    format, store id, number of shards; written once
+ *   catalogue/      sale definitions (LMDB)
+ *   shard-000/ …    one journal per shard (LMDB), and the tail of durability "commit"
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { connect, createServer, type Server } from 'node:net';
+import { join, resolve } from 'node:path';
+import { LeiniaoError } from '../errors.js';
+
+const dataFormat = 1;
+const metaName = 'leiniao.json';
+/** Written and removed at start: a full or read-only disk is better found then than at the first order. */
+const probeBytes = 256 * 1024;
+
+interface Meta {
+  readonly format: number;
+  readonly storeId: string;
+  readonly shards: number;
+}
+
+export class DataDir {
+  readonly path: string;
+  readonly storeId: string;
+  readonly shards: number;
+  readonly #lock: Server;
+
+  private constructor(path: string, meta: Meta, lock: Server) {
+    this.path = path;
+    this.storeId = meta.storeId;
+    this.shards = meta.shards;
+    this.#lock = lock;
+  }
+
+  /**
+   * Opens a data folder, made if missing, and locks it.
+   *
+   * @param options.shards how many shards are asked for; an existing folder keeps its own number
+   * @param options.shardsDefault how many a new folder gets when none are asked for
+   * @throws LeiniaoError `data_dir_unwritable`, `data_dir_full`, `data_dir_locked`, `data_dir_version`,
+   *   `data_dir_damaged`, or `invalid_options` when the number of shards differs; the folder is left as it was
+   */
+  static async open(options: {
+    path: string;
+    shards: number | undefined;
+    shardsDefault: number;
+  }): Promise<DataDir> {
+    const path = resolve(options.path);
+    makeDir(path);
+    const lock = await acquireLock(path);
+    try {
+      const existing = readMeta(path);
+      probe(path);
+      if (existing === undefined) {
+        const meta: Meta = {
+          format: dataFormat,
+          storeId: randomBytes(16).toString('hex'),
+          shards: options.shards ?? options.shardsDefault,
+        };
+        writeMeta(path, meta);
+        return new DataDir(path, meta, lock);
+      }
+      if (options.shards !== undefined && options.shards !== existing.shards) {
+        throw new LeiniaoError(
+          'invalid_options',
+          `${path} was made with ${existing.shards} shards and cannot be opened with ${options.shards}`,
+          { issues: [{ path: '/shards', message: `must be ${existing.shards}, as the data folder has` }] },
+        );
+      }
+      return new DataDir(path, existing, lock);
+    } catch (error) {
+      await release(lock);
+      throw error;
+    }
+  }
+
+  /** The folder of a shard's store. */
+  shardPath(shard: number): string {
+    return join(this.path, `shard-${String(shard).padStart(3, '0')}`);
+  }
+
+  get cataloguePath(): string {
+    return join(this.path, 'catalogue');
+  }
+
+  /** Lets the next engine in. */
+  async close(): Promise<void> {
+    await release(this.#lock);
+  }
+}
+
+function makeDir(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (cause) {
+    throw diskError(path, cause);
+  }
+  if (!statSync(path).isDirectory()) {
+    throw new LeiniaoError('data_dir_unwritable', `${path} is not a folder`);
+  }
+}
+
+function readMeta(path: string): Meta | undefined {
+  let text: string;
+  try {
+    text = readFileSync(join(path, metaName), 'utf8');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw diskError(path, cause);
+    const strangers = readdirSync(path).filter((name) => name !== 'lost+found');
+    if (strangers.length === 0) return undefined;
+    throw new LeiniaoError(
+      'data_dir_damaged',
+      `${path} is not empty and has no ${metaName}: it is not a leiniao data folder (it has ${strangers[0]})`,
+    );
+  }
+  const meta = parseMeta(text);
+  if (meta === undefined) {
+    throw new LeiniaoError('data_dir_damaged', `${join(path, metaName)} is damaged`);
+  }
+  if (meta.format !== dataFormat) {
+    throw new LeiniaoError(
+      'data_dir_version',
+      `${path} has data format ${meta.format}; this version of leiniao reads format ${dataFormat}`,
+    );
+  }
+  return meta;
+}
+
+function parseMeta(text: string): Meta | undefined {
+  let value: Partial<Meta> | null;
+  try {
+    value = JSON.parse(text) as Partial<Meta> | null;
+  } catch {
+    return undefined;
+  }
+  if (typeof value?.format !== 'number') return undefined;
+  // A later format may have other fields: its number alone is enough to refuse it.
+  if (value.format !== dataFormat) return { format: value.format, storeId: '', shards: 0 };
+  const { storeId, shards } = value;
+  const whole = typeof storeId === 'string' && /^[0-9a-f]{32}$/.test(storeId) && Number.isInteger(shards);
+  return whole ? { format: dataFormat, storeId, shards: shards! } : undefined;
+}
+
+function writeMeta(path: string, meta: Meta): void {
+  const temporary = join(path, `${metaName}.new`);
+  try {
+    writeDurably(temporary, Buffer.from(`${JSON.stringify(meta, undefined, 2)}\n`));
+    renameSync(temporary, join(path, metaName));
+    syncDir(path);
+  } catch (cause) {
+    rmSync(temporary, { force: true });
+    throw diskError(path, cause);
+  }
+}
+
+function probe(path: string): void {
+  const file = join(path, `.probe-${process.pid}`);
+  try {
+    writeDurably(file, Buffer.alloc(probeBytes));
+  } catch (cause) {
+    throw diskError(path, cause);
+  } finally {
+    rmSync(file, { force: true });
+  }
+}
+
+function writeDurably(file: string, bytes: Uint8Array): void {
+  const descriptor = openSync(file, 'w');
+  try {
+    for (let written = 0; written < bytes.length; ) written += writeSync(descriptor, bytes, written);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** A file's name is durable once its folder is. */
+function syncDir(path: string): void {
+  const descriptor = openSync(path, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** A start error for what the file system said. */
+function diskError(path: string, cause: unknown): LeiniaoError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  return code === 'ENOSPC' || code === 'EDQUOT'
+    ? new LeiniaoError('data_dir_full', `no space is left for ${path}`, { cause })
+    : new LeiniaoError('data_dir_unwritable', `${path} cannot be written: ${message}`, { cause });
+}
+
+/**
+ * Locks a folder by listening on a socket named after it. The kernel gives the lock up with the process, however
+ * it ends, so there is nothing stale to clean up. On Linux the name is in the abstract namespace, which leaves no
+ * file; two containers with network namespaces of their own do not see each other's.
+ */
+async function acquireLock(path: string): Promise<Server> {
+  if (process.platform === 'linux') {
+    const { dev, ino } = statSync(path);
+    return await listen(`\0leiniao-data-${dev}-${ino}`, path);
+  }
+  const socket = join(path, 'lock.sock');
+  try {
+    return await listen(socket, path);
+  } catch (error) {
+    if (await answers(socket)) throw error;
+    unlinkSync(socket);
+    return await listen(socket, path);
+  }
+}
+
+async function listen(name: string, path: string): Promise<Server> {
+  const server = createServer((connection) => connection.destroy());
+  await new Promise<void>((done, fail) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      fail(
+        cause.code === 'EADDRINUSE'
+          ? new LeiniaoError('data_dir_locked', `${path} is in use by another engine`, { cause })
+          : diskError(path, cause),
+      );
+    });
+    server.listen(name, done);
+  });
+  server.unref();
+  return server;
+}
+
+async function answers(socket: string): Promise<boolean> {
+  return await new Promise((done) => {
+    const connection = connect(socket);
+    connection.once('connect', () => {
+      connection.destroy();
+      done(true);
+    });
+    connection.once('error', () => done(false));
+  });
+}
+
+async function release(lock: Server): Promise<void> {
+  await new Promise((done) => lock.close(done));
+}

@@ -1,0 +1,79 @@
+/** From a compiled schema's errors to issues a person can act on. Any thread; nothing here has state. */
+import type { ValidationIssue } from './errors.js';
+
+/** What a compiled schema offers. */
+export interface Validator<T> {
+  Check(value: unknown): value is T;
+  Errors(value: unknown): readonly SchemaError[];
+}
+
+interface SchemaError {
+  readonly keyword: string;
+  readonly instancePath: string;
+  readonly message: string;
+  readonly params: object;
+}
+
+/** Issues at most: the rest of a hopeless body helps nobody. */
+const issuesMax = 20;
+
+/**
+ * Where and how `value` breaks the schema. Empty when it does not.
+ *
+ * @param sentences by format: what a text of this format must be
+ */
+export function issuesOf(
+  validator: Validator<unknown>,
+  value: unknown,
+  sentences: Readonly<Record<string, string>> = {},
+): ValidationIssue[] {
+  const issues: ValidationIssue[] = [];
+  for (const error of validator.Errors(value)) {
+    for (const issue of explain(error, sentences)) {
+      if (issues.length < issuesMax) issues.push(issue);
+    }
+  }
+  return issues;
+}
+
+function explain(error: SchemaError, sentences: Readonly<Record<string, string>>): ValidationIssue[] {
+  const params = error.params as {
+    readonly additionalProperties?: readonly string[];
+    readonly requiredProperties?: readonly string[];
+    readonly allowedValues?: readonly unknown[];
+    readonly format?: string;
+  };
+  switch (error.keyword) {
+    case 'boolean':
+      // The same unknown property again, as seen from inside it.
+      return [];
+    case 'additionalProperties':
+      return (params.additionalProperties ?? []).map((name) => ({
+        path: `${error.instancePath}/${pointerPart(name)}`,
+        message: 'is not a known property',
+      }));
+    case 'required':
+      return (params.requiredProperties ?? []).map((name) => ({
+        path: `${error.instancePath}/${pointerPart(name)}`,
+        message: 'is required',
+      }));
+    case 'enum':
+      return [
+        { path: error.instancePath, message: `must be one of ${(params.allowedValues ?? []).join(', ')}` },
+      ];
+    case 'format':
+      return [{ path: error.instancePath, message: sentences[params.format ?? ''] ?? error.message }];
+    default:
+      return [{ path: error.instancePath, message: error.message }];
+  }
+}
+
+/** Escapes a name for a JSON Pointer (RFC 6901). */
+function pointerPart(name: string): string {
+  return name.replaceAll('~', '~0').replaceAll('/', '~1');
+}
+
+/** All issues in one sentence. */
+export function describeIssues(issues: readonly ValidationIssue[]): string {
+  return issues.map((issue) => `${issue.path || '/'} ${issue.message}`).join('; ');
+}
