@@ -1,6 +1,7 @@
 /** What `import … from 'leiniao'` gives. */
 export type { RestockResult, SaleResult, SaleView, SkuView } from './acceptor/operator.js';
-export type { OrderOutcome, OrderPage } from './acceptor/order-desk.js';
+export type { OrderPage } from './acceptor/order-desk.js';
+export type { OrderOutcome, OrderOutcomes } from './acceptor/order-outcomes.js';
 export type { Durability, EngineOptions, ListenOptions } from './config.js';
 export { Engine } from './engine/engine.js';
 export { type Code, codes, LeiniaoError, type Refusal, type ValidationIssue } from './errors.js';

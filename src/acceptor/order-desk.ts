@@ -9,16 +9,17 @@ import { type Refusal, refuse } from '../errors.js';
 import { Opcode, type Reply } from '../memory/records.js';
 import type { StockTable } from '../memory/stock-table.js';
 import type { Catalogue, CatalogueSale } from '../sale/catalogue.js';
-import type { Order, OrderResult } from '../sale/order.js';
+import type { Order } from '../sale/order.js';
 import type { OrderAddress, OrderIds } from '../sale/order-id.js';
 import { Status, statusName } from '../sale/order-state.js';
 import { answerOf, Outcome } from '../sale/outcome.js';
 import { formatSentences, isPrintable } from '../sale/rules.js';
-import { type OrderRequest, orderRequest } from '../sale/schema.js';
+import { isOrderRequest, type OrderRequest, orderRequest } from '../sale/schema.js';
 import { issuesOf } from '../validation.js';
 import { admit } from './admission.js';
 import type { Dispatched, Dispatcher } from './dispatcher.js';
 import type { ReplySink } from './in-flight.js';
+import { type OrderOutcome, OrderOutcomes } from './order-outcomes.js';
 
 /** What an acceptor needs to answer about orders. */
 export interface OrderContext {
@@ -28,8 +29,6 @@ export interface OrderContext {
   readonly ids: OrderIds;
   readonly clock: Clock;
 }
-
-export type OrderOutcome = OrderResult | Refusal;
 
 /** A page of a buyer's orders. */
 export interface OrderPage {
@@ -96,14 +95,14 @@ export class OrderDesk {
 
   /** Places one order. */
   async place(request: OrderRequest): Promise<OrderOutcome> {
-    return (await this.placeMany([request]))[0]!;
+    return (await this.placeMany([request])).at(0)!;
   }
 
   /**
    * Places orders in the given sequence and resolves to their outcomes in the same sequence. However many there
    * are, at most `inFlightMax` are under way at a time; the array is the queue.
    */
-  placeMany(requests: readonly OrderRequest[]): Promise<OrderOutcome[]> {
+  placeMany(requests: readonly OrderRequest[]): Promise<OrderOutcomes> {
     return new Promise((resolve) => {
       new PlaceBatch(this.#context, requests, resolve).pump();
     });
@@ -203,8 +202,8 @@ export function askOrder(
 class PlaceBatch implements ReplySink {
   readonly #context: OrderContext;
   readonly #requests: readonly OrderRequest[];
-  readonly #resolve: (outcomes: OrderOutcome[]) => void;
-  readonly #outcomes: OrderOutcome[];
+  readonly #resolve: (outcomes: OrderOutcomes) => void;
+  readonly #outcomes: OrderOutcomes;
   #next = 0;
   #settled = 0;
   #inFlight = 0;
@@ -212,69 +211,70 @@ class PlaceBatch implements ReplySink {
   constructor(
     context: OrderContext,
     requests: readonly OrderRequest[],
-    resolve: (outcomes: OrderOutcome[]) => void,
+    resolve: (outcomes: OrderOutcomes) => void,
   ) {
     this.#context = context;
     this.#requests = requests;
     this.#resolve = resolve;
-    this.#outcomes = new Array(requests.length);
+    this.#outcomes = new OrderOutcomes(requests, {
+      order: (reply, buyer) => orderOf(context, reply, buyer),
+      refusal: (outcome, request) => refusalOf(outcome, context.catalogue.get(request.sale), context.clock()),
+    });
   }
 
   /** Sends as many as there is room for. Goes on from `settle`, so an order of ours must be in flight at the end. */
   pump(): void {
-    const { dispatcher } = this.#context;
+    const { dispatcher, clock } = this.#context;
+    const nowMs = clock();
     while (this.#next < this.#requests.length) {
       // With none of ours in flight nobody would call again: then a full table is an answer, not a reason to wait.
       if (dispatcher.full && this.#inFlight > 0) return;
       const index = this.#next;
-      const refused = this.#send(this.#requests[index]!, index);
-      if (refused === undefined) {
+      const dispatched = this.#send(this.#requests[index]!, index, nowMs);
+      if (dispatched === 'overloaded' && this.#inFlight > 0) return;
+      if (dispatched === 'dispatched') {
         this.#inFlight += 1;
-      } else if (refused === 'wait') {
-        return;
       } else {
-        this.#outcomes[index] = refused;
+        if (dispatched !== 'refused') this.#outcomes.refuse(index, outcomeOfDispatch(dispatched));
         this.#settled += 1;
       }
       this.#next += 1;
     }
-    if (this.#settled === this.#requests.length) this.#resolve(this.#outcomes);
+    this.#resolveIfDone();
   }
 
-  #send(request: OrderRequest, index: number): Refusal | 'wait' | undefined {
-    const { catalogue, stock, clock, dispatcher } = this.#context;
-    if (!orderRequest.Check(request)) {
-      const errors = issuesOf(orderRequest, request, formatSentences);
-      return { ...refuse('invalid_request', 'The order is malformed.'), errors };
+  /** Dispatches a request, unless it is refused at once; then its outcome is kept here. */
+  #send(request: OrderRequest, index: number, nowMs: number): Dispatched | 'refused' {
+    const { catalogue, stock, dispatcher } = this.#context;
+    const sku = catalogue.get(request.sale)?.skuById.get(request.sku);
+    if (sku === undefined || !isOrderRequest(request)) {
+      this.#outcomes.refuseWith(index, this.#whyNot(request));
+      return 'refused';
     }
-    const sale = catalogue.get(request.sale);
-    if (sale === undefined) return saleNotFound;
-    const sku = sale.skuById.get(request.sku);
-    if (sku === undefined) return skuNotFound;
     const key = request.idempotencyKey ?? '';
-    const nowMs = clock();
     const outcome = admit(sku, stock, key !== '', nowMs);
-    if (outcome !== Outcome.done) return refusalOf(outcome, sale, nowMs);
-    const dispatched = dispatcher.place(sku, request.buyer, request.quantity ?? 1, key, this, index);
-    if (dispatched === 'dispatched') return undefined;
-    if (dispatched === 'overloaded' && this.#inFlight > 0) return 'wait';
-    return refusalOf(outcomeOfDispatch(dispatched), sale, nowMs);
+    if (outcome !== Outcome.done) {
+      this.#outcomes.refuse(index, outcome);
+      return 'refused';
+    }
+    return dispatcher.place(sku, request.buyer, request.quantity ?? 1, key, this, index);
+  }
+
+  #whyNot(request: OrderRequest): Refusal {
+    const errors = issuesOf(orderRequest, request, formatSentences);
+    if (errors.length > 0) return { ...refuse('invalid_request', 'The order is malformed.'), errors };
+    return this.#context.catalogue.get(request.sale) === undefined ? saleNotFound : skuNotFound;
   }
 
   settle(index: number, reply: Reply): void {
-    const request = this.#requests[index]!;
-    const { outcome } = reply;
-    this.#outcomes[index] =
-      outcome === Outcome.done || outcome === Outcome.replayed
-        ? {
-            ok: true,
-            order: orderOf(this.#context, reply, request.buyer),
-            replayed: outcome === Outcome.replayed,
-          }
-        : refusalOf(outcome, this.#context.catalogue.get(request.sale), this.#context.clock());
+    this.#outcomes.keep(index, reply);
     this.#settled += 1;
     this.#inFlight -= 1;
+    if (this.#next < this.#requests.length) this.pump();
+    else this.#resolveIfDone();
+  }
+
+  #resolveIfDone(): void {
     if (this.#settled === this.#requests.length) this.#resolve(this.#outcomes);
-    else if (this.#next < this.#requests.length) this.pump();
   }
 }

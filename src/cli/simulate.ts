@@ -16,11 +16,9 @@ const interruptedCodes = { SIGINT: 130, SIGTERM: 143 } as const;
 
 type Interruption = keyof typeof interruptedCodes;
 
-/** Calls `run` with a signal that aborts on the first SIGINT or SIGTERM. The second one exits at once. */
+/** Calls `work` with a signal that aborts on the first SIGINT or SIGTERM. The second one exits at once. */
 async function interruptible(work: (signal: AbortSignal) => Promise<number>): Promise<number> {
   const abort = new AbortController();
-  // Every connection that waits to try again listens for it: no leak, however many.
-  setMaxListeners(0, abort.signal);
   let interruption: Interruption | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
     // The second: leave now. The 'exit' handler of the server we started still kills it.
@@ -50,7 +48,10 @@ async function simulateOnce(options: SimulateOptions, signal: AbortSignal): Prom
     if (!options.json) {
       process.stderr.write(`${workload.buyers} buyers storm ${url} with seed ${workload.seed}\n`);
     }
-    outcome = await run(url, options, signal);
+    const ended = server === undefined ? signal : AbortSignal.any([signal, server.died]);
+    // Every connection that waits to try again listens for it: no leak, however many.
+    setMaxListeners(0, ended);
+    outcome = await run(url, options, ended);
   } finally {
     badEnd = await server?.stop();
   }
@@ -66,10 +67,8 @@ export async function simulate(options: SimulateOptions): Promise<number> {
     try {
       return await simulateOnce(options, signal);
     } catch (error) {
-      const isExpected = error instanceof CouldNotRun || error instanceof ServerGone || signal.aborted;
-      if (!isExpected) throw error;
-      const message = signal.aborted ? String((signal.reason as Error).message) : (error as Error).message;
-      process.stderr.write(`leiniao: could not run: ${message}\n`);
+      if (!(error instanceof CouldNotRun || error instanceof ServerGone)) throw error;
+      process.stderr.write(`leiniao: could not run: ${error.message}\n`);
       return exitCode.couldNotRun;
     }
   });

@@ -8,11 +8,11 @@ import type { RestockResult, SaleResult, SaleView, SkuView } from '../acceptor/o
 import {
   type OrderContext,
   OrderDesk,
-  type OrderOutcome,
   type OrderPage,
   saleNotFound,
   skuNotFound,
 } from '../acceptor/order-desk.js';
+import { type OrderOutcome, OrderOutcomes } from '../acceptor/order-outcomes.js';
 import { type HttpServer, listen } from '../acceptor/server.js';
 import { clockFrom, clockOrigin } from '../clock.js';
 import {
@@ -173,9 +173,10 @@ export class Engine {
    * Places many orders: decided in the given sequence per SKU, answered in the given sequence. Much cheaper per
    * order than `placeOrder`; the array is the queue, and at most `inFlightMax` are under way at a time.
    */
-  async placeOrders(requests: readonly OrderRequest[]): Promise<OrderOutcome[]> {
+  async placeOrders(requests: readonly OrderRequest[]): Promise<OrderOutcomes> {
     const refusal = this.#refusal();
-    return refusal === undefined ? await this.#desk.placeMany(requests) : requests.map(() => refusal);
+    if (refusal !== undefined) return OrderOutcomes.allRefused(requests, refusal);
+    return await this.#desk.placeMany(requests);
   }
 
   /** Confirms a held order; confirming a confirmed one succeeds as a replay. */

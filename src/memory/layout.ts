@@ -16,18 +16,21 @@
  *     word 5   quantity, or total stock          word 5   quantity
  *     word 6   text bytes | key bytes << 8       word 6   buyer bytes
  *     word 7   order number                      word 7   sequence
- *     word 8   f64 startsAtMs                    word 8   f64 createdAtMs
- *     word 10  f64 endsAtMs                      word 10  f64 expiresAtMs, Infinity for none
- *     word 12  holdSeconds                       word 12  status
- *     word 13  limitPerBuyer                     byte 64  buyer
- *     word 14  sale number
- *     word 15  sale state
- *     byte 64  text: buyer, or sale id
- *     byte 128 key: idempotency key, or SKU id
+ *     byte 32  text: buyer, or sale id           word 8   f64 createdAtMs
+ *     byte 96  key: idempotency key, or SKU id   word 10  f64 expiresAtMs, Infinity for none
+ *     word 40  f64 startsAtMs                    word 12  status | durability << 8
+ *     word 42  f64 endsAtMs                      byte 64  buyer
+ *     word 44  holdSeconds
+ *     word 45  limitPerBuyer
+ *     word 46  sale number
+ *     word 47  sale state | spread << 8
+ *
+ *   An order by a buyer of up to 32 bytes, and the reply to it, take one cache line each. Lines that cross from
+ *   one core to another are most of what a hop costs.
  *
  *   stock row (128 bytes), written by the owner shard only
- *     word 0   version: odd while the row is being written
- *     word 1   available   word 2  held   word 3  confirmed   word 4  total
+ *     word 0   version: odd while a change of more than one counter is being written
+ *     word 1   available   word 2  confirmed   word 3  total       (held is the rest)
  *
  *   thread line (128 bytes), one per shard and one per acceptor
  *     word 0   doorbell: 1 while the thread is parked
@@ -56,15 +59,15 @@ export const requestLayout = {
   quantity: 5,
   lengths: 6,
   orderNumber: 7,
+  text: 8,
+  key: 24,
   /** Index in the f64 view, relative to the record's first f64. */
-  startsAtMs: 4,
-  endsAtMs: 5,
-  holdSeconds: 12,
-  limitPerBuyer: 13,
-  saleNumber: 14,
-  saleState: 15,
-  text: 16,
-  key: 32,
+  startsAtMs: 20,
+  endsAtMs: 21,
+  holdSeconds: 44,
+  limitPerBuyer: 45,
+  saleNumber: 46,
+  saleState: 47,
 } as const;
 
 export const replyLayout = {
@@ -88,9 +91,8 @@ export const stockLayout = {
   rowWords: lineBytes / 4,
   version: 0,
   available: 1,
-  held: 2,
-  confirmed: 3,
-  total: 4,
+  confirmed: 2,
+  total: 3,
 } as const;
 
 export const threadLayout = {
@@ -105,13 +107,14 @@ export const threadLayout = {
 export const textWordsMax = 16;
 
 assert(requestLayout.bytes % 8 === 0 && replyLayout.bytes % 8 === 0, 'records keep f64 fields aligned');
-assert(requestLayout.text * 4 === 64 && requestLayout.key * 4 === 128, 'texts start at the drawn bytes');
-assert(requestLayout.key + textWordsMax === requestLayout.bytes / 4, 'a request record ends with its key');
-assert(replyLayout.buyer + textWordsMax === replyLayout.bytes / 4, 'a reply record ends with its buyer');
-assert(requestLayout.startsAtMs * 2 > requestLayout.orderNumber, 'request f64 fields follow the words');
+assert(requestLayout.text * 4 === 32 && requestLayout.key * 4 === 96, 'texts start at the drawn bytes');
+assert(requestLayout.text + textWordsMax === requestLayout.key, 'the key follows the text');
+assert(requestLayout.key + textWordsMax === requestLayout.startsAtMs * 2, 'the f64 fields follow the key');
 assert(requestLayout.endsAtMs * 2 + 2 === requestLayout.holdSeconds, 'request words follow the f64 fields');
+assert(requestLayout.saleState + 1 === requestLayout.bytes / 4, 'the sale state ends a request record');
 assert(replyLayout.createdAtMs * 2 > replyLayout.sequence, 'reply f64 fields follow the words');
 assert(replyLayout.expiresAtMs * 2 + 2 === replyLayout.status, 'reply words follow the f64 fields');
+assert(replyLayout.buyer + textWordsMax === replyLayout.bytes / 4, 'a reply record ends with its buyer');
 for (const bytes of [
   limits.buyerBytesMax,
   limits.idempotencyKeyBytesMax,

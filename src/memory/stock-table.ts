@@ -1,7 +1,10 @@
 /**
- * The stock counters of every SKU, in shared memory. The owner shard writes a row; everyone else reads it. A
- * row's version makes the four counters one consistent reading (a seqlock: Lameter, "Effective Synchronization
- * on Linux/NUMA Systems", 2005).
+ * The stock counters of every SKU, in shared memory. The owner shard writes a row; everyone else reads it.
+ *
+ * The owner decides on counters of its own and publishes them here once per group of orders. Three are kept and the
+ * fourth is derived, `held = total - available - confirmed`: so units that were held are one atomic subtraction, and
+ * promise 1 holds in whatever a reader sees. A change of more than one counter is guarded by a version (a seqlock:
+ * Lameter, "Effective Synchronization on Linux/NUMA Systems", 2005).
  */
 import { assert } from '../assert.js';
 import { limits } from '../config.js';
@@ -15,11 +18,7 @@ export interface Stock {
   readonly confirmed: number;
 }
 
-const { rowWords, version, available, held, confirmed, total } = stockLayout;
-
-/** A counter of a row that units can be moved between. */
-export const Counter = { available, held, confirmed } as const;
-export type Counter = (typeof Counter)[keyof typeof Counter];
+const { rowWords, version, available, confirmed, total } = stockLayout;
 
 export class StockTable {
   readonly #words: Int32Array;
@@ -43,50 +42,57 @@ export class StockTable {
     const base = row * rowWords;
     for (;;) {
       const before = Atomics.load(words, base + version);
-      const stock = {
-        total: Atomics.load(words, base + total),
-        available: Atomics.load(words, base + available),
-        held: Atomics.load(words, base + held),
-        confirmed: Atomics.load(words, base + confirmed),
-      };
-      // An even version that did not move proves that no write overlapped the four loads.
-      if ((before & 1) === 0 && Atomics.load(words, base + version) === before) return stock;
+      const sold = Atomics.load(words, base + confirmed);
+      const units = Atomics.load(words, base + total);
+      const left = Atomics.load(words, base + available);
+      // An even version that did not move proves that no change of more than one counter overlapped the loads; and
+      // of a change of `available` alone either value is right.
+      if ((before & 1) === 0 && Atomics.load(words, base + version) === before) {
+        return { total: units, available: left, held: units - left - sold, confirmed: sold };
+      }
     }
   }
 
-  /** Owner only. Moves units from one counter to another; the total stays. */
-  move(row: number, from: Counter, to: Counter, quantity: number): void {
+  /**
+   * Owner only. Moves a row from what the owner published last to what it knows now. Units that went into holds are
+   * one atomic subtraction; anything more is done under the version.
+   */
+  publish(row: number, before: Stock, now: Stock): void {
     const words = this.#words;
     const base = row * rowWords;
-    // Odd: readers that overlap the two counter writes try again instead of seeing units missing or doubled.
-    Atomics.add(words, base + version, 1);
-    const before = Atomics.sub(words, base + from, quantity);
-    assert(before >= quantity, 'a counter never goes below zero');
-    Atomics.add(words, base + to, quantity);
-    Atomics.add(words, base + version, 1);
+    const more = before.total !== now.total || before.confirmed !== now.confirmed;
+    if (more) this.#open(base);
+    const taken = before.available - now.available;
+    const found = Atomics.sub(words, base + available, taken);
+    assert(
+      found === before.available && found >= taken,
+      'a stock row has one writer, and never goes below zero',
+    );
+    if (more) {
+      Atomics.add(words, base + confirmed, now.confirmed - before.confirmed);
+      Atomics.add(words, base + total, now.total - before.total);
+      this.#close(base);
+    }
   }
 
-  /** Owner only. Adds units to the stock, or withdraws available ones where `quantity` is negative. */
-  restock(row: number, quantity: number): void {
+  /** Owner only. Writes a row outright, whatever it held. */
+  reset(row: number, now: Stock): void {
     const words = this.#words;
     const base = row * rowWords;
-    Atomics.add(words, base + version, 1);
-    const before = Atomics.add(words, base + available, quantity);
-    assert(before + quantity >= 0, 'only available units are withdrawn');
-    Atomics.add(words, base + total, quantity);
-    Atomics.add(words, base + version, 1);
+    this.#open(base);
+    Atomics.store(words, base + available, now.available);
+    Atomics.store(words, base + confirmed, now.confirmed);
+    Atomics.store(words, base + total, now.total);
+    this.#close(base);
   }
 
-  /** Owner only. Starts a row over with `quantity` units, all available. */
-  reset(row: number, quantity: number): void {
-    const words = this.#words;
-    const base = row * rowWords;
-    // Not an add: a former owner may have died between its two, and the version must come out even again.
-    Atomics.or(words, base + version, 1);
-    Atomics.store(words, base + available, quantity);
-    Atomics.store(words, base + held, 0);
-    Atomics.store(words, base + confirmed, 0);
-    Atomics.store(words, base + total, quantity);
-    Atomics.add(words, base + version, 1);
+  /** Makes the version odd: readers that overlap what follows try again. */
+  #open(base: number): void {
+    // Not an add: a former owner may have died before its close, and the version must come out even again.
+    Atomics.or(this.#words, base + version, 1);
+  }
+
+  #close(base: number): void {
+    Atomics.add(this.#words, base + version, 1);
   }
 }

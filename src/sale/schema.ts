@@ -3,7 +3,7 @@ import Type from 'typebox';
 import { Compile } from 'typebox/compile';
 import { limits } from '../config.js';
 import type { Validator } from '../validation.js';
-import { formats } from './rules.js';
+import { formats, isId, isPrintable } from './rules.js';
 
 export const SkuSchema = Type.Object(
   {
@@ -59,3 +59,35 @@ export const saleDefinition = Compile(SaleDefinitionSchema) as Validator<SaleDef
 export const orderBody = Compile(OrderBodySchema) as Validator<OrderBody>;
 export const orderRequest = Compile(OrderRequestSchema) as Validator<OrderRequest>;
 export const restockBody = Compile(RestockBodySchema) as Validator<RestockBody>;
+
+/**
+ * The same as `orderRequest.Check`, written out: the compiled schema takes a quarter of the time that placing an
+ * order in a batch may take. A test holds the two together.
+ */
+export function isOrderRequest(value: OrderRequest): boolean {
+  for (const name in value) {
+    switch (name) {
+      case 'sale':
+      case 'sku':
+      case 'buyer':
+      case 'quantity':
+      case 'idempotencyKey':
+        break;
+      default:
+        return false;
+    }
+  }
+  const { sale, sku, buyer, quantity, idempotencyKey } = value;
+  return (
+    typeof sale === 'string' &&
+    typeof sku === 'string' &&
+    typeof buyer === 'string' &&
+    isId(sale) &&
+    isId(sku) &&
+    isPrintable(buyer, limits.buyerBytesMax) &&
+    (quantity === undefined ||
+      (Number.isInteger(quantity) && quantity >= 1 && quantity <= limits.quantityMax)) &&
+    (idempotencyKey === undefined ||
+      (typeof idempotencyKey === 'string' && isPrintable(idempotencyKey, limits.idempotencyKeyBytesMax)))
+  );
+}

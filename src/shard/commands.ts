@@ -22,6 +22,9 @@ import {
   type ShardState,
 } from './state.js';
 
+/** Requests that may be looked ahead at together. */
+export const lanes = 32;
+
 /** The key table of another shard, and whether that shard is open. */
 export interface ForeignKeys {
   readonly keys: KeyTable;
@@ -56,6 +59,7 @@ export class Commands {
     durability: 0,
   };
   readonly #query = newKeyQuery();
+  readonly #hashes = new Int32Array(lanes);
 
   /** @param options.batch where entries go, or undefined when nothing is journalled */
   constructor(options: {
@@ -70,13 +74,27 @@ export class Commands {
     this.#foreign = options.foreign;
   }
 
-  /** Executes the request at word `at` and leaves the answer in `reply`. */
-  execute(words: Int32Array, doubles: Float64Array, at: number, nowMs: number): Urgency {
+  /** Hashes the buyer of the request that `execute` will get with the same lane. */
+  lookAhead(lane: number, words: Int32Array, at: number): void {
+    const sku = this.#state.skus[words[at + requestLayout.row]!];
+    if (words[at + requestLayout.opcode] !== Opcode.place || sku === undefined) return;
+    const buyerBytes = words[at + requestLayout.lengths]! & 0xff;
+    const { number } = sku.sale;
+    this.#hashes[lane] = this.#state.buyerHash(number, words, at + requestLayout.text, buyerBytes);
+  }
+
+  /** Fetches what the look-ups of the first `count` lanes need. Changes nothing. */
+  prefetch(count: number): void {
+    this.#state.buyers.prefetch(this.#hashes, count);
+  }
+
+  /** Executes the request at word `at`, which was looked ahead at, and leaves the answer in `reply`. */
+  execute(lane: number, words: Int32Array, doubles: Float64Array, at: number, nowMs: number): Urgency {
     const opcode = words[at + requestLayout.opcode] as Opcode;
     this.reply.row = words[at + requestLayout.row]!;
     switch (opcode) {
       case Opcode.place:
-        return this.#place(words, at, nowMs);
+        return this.#place(this.#hashes[lane]!, words, at, nowMs);
       case Opcode.confirm:
         this.#step(words[at + requestLayout.orderNumber]!, Step.confirm, nowMs);
         break;
@@ -113,7 +131,7 @@ export class Commands {
     return 'after commit';
   }
 
-  #place(words: Int32Array, at: number, nowMs: number): Urgency {
+  #place(hash: number, words: Int32Array, at: number, nowMs: number): Urgency {
     const { reply } = this;
     const state = this.#state;
     const row = words[at + requestLayout.row]!;
@@ -143,11 +161,10 @@ export class Commands {
     if (sku.revision !== words[at + requestLayout.revision] || sale.frozen) {
       return this.#refuse(Outcome.notStarted);
     }
-    const hash = state.buyerHash(sale.number, words, buyerAt, buyerBytes);
     const known = state.buyers.find(hash, sale.number, words, buyerAt, buyerBytes);
     const purchased = known === -1 || sku.limitPerBuyer === 0 ? 0 : state.buyers.purchased(known, row);
     const phase = phaseAt(sale, sale.state, nowMs);
-    const outcome = decide(phase, purchased, sku.limitPerBuyer, state.stock.available(row), quantity);
+    const outcome = decide(phase, purchased, sku.limitPerBuyer, sku.stock.available, quantity);
     if (outcome !== Outcome.done) return this.#refuse(outcome);
     if (!state.orders.hasRoom() || !state.buyers.hasRoom() || (keyBytes > 0 && !state.keys.hasRoom())) {
       return this.#refuse(Outcome.overloaded);
@@ -333,14 +350,13 @@ export class Commands {
       }
     }
     this.#batch?.restocked(row, quantity, words, keyAt, keyBytes);
-    state.restock(row, quantity);
+    state.restock(sku, quantity);
   }
 
   #restockOutcome(sku: ShardSku, quantity: number, nowMs: number): Outcome {
     if (phaseAt(sku.sale, sku.sale.state, nowMs) === Phase.ended) return Outcome.ended;
-    const { stock } = this.#state;
-    if (stock.available(sku.row) + quantity < 0) return Outcome.insufficientStock;
-    return stock.read(sku.row).total + quantity > limits.stockMax ? Outcome.invalidRequest : Outcome.done;
+    if (sku.stock.available + quantity < 0) return Outcome.insufficientStock;
+    return sku.stock.total + quantity > limits.stockMax ? Outcome.invalidRequest : Outcome.done;
   }
 
   #define(words: Int32Array, doubles: Float64Array, at: number): void {

@@ -17,7 +17,7 @@ import { Status } from '../sale/order-state.js';
 import { Outcome } from '../sale/outcome.js';
 import type { Batch } from '../store/batch.js';
 import type { ShardStore } from '../store/shard-store.js';
-import type { Commands } from './commands.js';
+import { type Commands, lanes } from './commands.js';
 import type { ShardState } from './state.js';
 
 const replyWords = replyLayout.bytes / 4;
@@ -93,6 +93,7 @@ export class ShardLoop {
     this.#nowMs = Math.max(this.#nowMs, this.#clock());
     const expired = this.#expire();
     const taken = this.#drain();
+    this.#state.publishStock();
     this.#commit();
     return taken > 0 || expired > 0;
   }
@@ -127,19 +128,32 @@ export class ShardLoop {
     // Every request gets exactly one reply, so a batch takes no more than the reply ring has room for.
     const count = Math.min(requests.waiting(), room, replies.free());
     if (count === 0) return 0;
-    for (let i = 0; i < count; i++) this.#answer(link, index, requests.at(i));
-    requests.release(count);
-    // Refusals don't wait for the disk.
-    if (replies.publish()) link.doorbell.ring();
+    for (let i = 0; i < count; i += lanes) {
+      const group = Math.min(lanes, count - i);
+      this.#answerGroup(link, index, group);
+      requests.release(group);
+      this.#state.publishStock();
+      // Refusals don't wait for the disk.
+      if (replies.publish()) link.doorbell.ring();
+    }
     return count;
   }
 
-  #answer(link: Link, index: number, at: number): void {
+  #answerGroup(link: Link, index: number, count: number): void {
+    const { requests } = link;
+    for (let lane = 0; lane < count; lane++) {
+      this.#commands.lookAhead(lane, requests.words, requests.at(lane));
+    }
+    this.#commands.prefetch(count);
+    for (let lane = 0; lane < count; lane++) this.#answer(link, index, lane, requests.at(lane));
+  }
+
+  #answer(link: Link, index: number, lane: number, at: number): void {
     const { words, doubles } = link.requests;
     const slot = words[at + requestLayout.slot]!;
     const generation = words[at + requestLayout.generation]!;
     const opcode = words[at + requestLayout.opcode]!;
-    const urgency = this.#commands.execute(words, doubles, at, this.#nowMs);
+    const urgency = this.#commands.execute(lane, words, doubles, at, this.#nowMs);
     const { reply } = this.#commands;
     this.#count(reply.outcome);
     if (urgency === 'at once' || this.#batch === undefined) {

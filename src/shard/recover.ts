@@ -131,7 +131,7 @@ function applyRestocked(state: ShardState, words: Int32Array, at: number): void 
   const keyBytes = words[at + restockedLayout.keyBytes]!;
   const sku = state.skus[row];
   assert(sku !== undefined, 'a restock is for a defined SKU');
-  state.restock(row, quantity);
+  state.restock(sku, quantity);
   if (keyBytes === 0) return;
   restockQuery(query, sku.sale.number, words, at + restockedLayout.key, keyBytes);
   state.hashKey(query);

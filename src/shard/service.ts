@@ -52,6 +52,7 @@ export default async function runShard(task: ShardTask): Promise<void> {
     (commit) => applyCommit(state, commit),
   );
   state.checkCounters();
+  state.publishStock();
   const batch = durability === 'memory' ? undefined : new Batch();
   const commands = new Commands({
     state,

@@ -6,7 +6,7 @@
 import { assert } from '../assert.js';
 import { limits } from '../config.js';
 import type { KeyQuery, KeyTable } from '../memory/key-table.js';
-import { Counter, type StockTable } from '../memory/stock-table.js';
+import type { StockTable } from '../memory/stock-table.js';
 import { hashEnd, hashStart, hashText } from '../memory/text.js';
 import { Status } from '../sale/order-state.js';
 import { SaleState } from '../sale/phase.js';
@@ -38,6 +38,20 @@ export interface ShardSku {
   limitPerBuyer: number;
   /** Sequence number of the last accepted order. */
   sequence: number;
+  /** The counters that decisions are made on. */
+  readonly stock: Counters;
+  /** The counters as everyone else sees them. */
+  readonly published: Counters;
+  /** Whether the two may differ. */
+  dirty: boolean;
+}
+
+/** Units: `available + held + confirmed === total`. */
+export interface Counters {
+  total: number;
+  available: number;
+  held: number;
+  confirmed: number;
 }
 
 export interface SkuDefinition {
@@ -72,6 +86,7 @@ export class ShardState {
   readonly stock: StockTable;
   readonly restocks: Restock[] = [];
   readonly #hashSeed: number;
+  readonly #dirty: ShardSku[] = [];
 
   constructor(options: { ordersMax: number; keys: KeyTable; stock: StockTable; hashSeed: number }) {
     this.orders = new OrderTable(options.ordersMax);
@@ -117,13 +132,35 @@ export class ShardState {
     const previous = this.buyers.appendOrder(buyer, number);
     if (previous !== -1) this.orders.setNextOfBuyer(previous, number);
     this.buyers.addPurchase(buyer, row, quantity);
+    const { stock } = sku;
+    assert(stock.available >= quantity, 'only available units are taken');
+    stock.available -= quantity;
     if (status === Status.held) {
-      this.stock.move(row, Counter.available, Counter.held, quantity);
+      stock.held += quantity;
       this.holds.add(number, createdAtMs, sale.holdMs);
     } else {
-      this.stock.move(row, Counter.available, Counter.confirmed, quantity);
+      stock.confirmed += quantity;
     }
+    this.#touch(sku);
     return number;
+  }
+
+  #touch(sku: ShardSku): void {
+    if (sku.dirty) return;
+    sku.dirty = true;
+    this.#dirty.push(sku);
+  }
+
+  /** Shows everyone the counters that changed since the last time. Before a reply that tells of the change. */
+  publishStock(): void {
+    for (const sku of this.#dirty) {
+      const { stock, published } = sku;
+      assert(stock.available + stock.held + stock.confirmed === stock.total, 'the counters of a SKU add up');
+      this.stock.publish(sku.row, published, stock);
+      Object.assign(published, stock);
+      sku.dirty = false;
+    }
+    this.#dirty.length = 0;
   }
 
   /** Applies a held order's confirmation, cancellation or expiry. */
@@ -132,17 +169,25 @@ export class ShardState {
     const row = this.orders.row(number);
     const quantity = this.orders.quantity(number);
     this.orders.setStatus(number, status);
+    const sku = this.skus[row]!;
+    const { stock } = sku;
+    assert(stock.held >= quantity, 'only held units are settled');
+    stock.held -= quantity;
+    this.#touch(sku);
     if (status === Status.confirmed) {
-      this.stock.move(row, Counter.held, Counter.confirmed, quantity);
+      stock.confirmed += quantity;
     } else {
-      this.stock.move(row, Counter.held, Counter.available, quantity);
+      stock.available += quantity;
       this.buyers.addPurchase(this.orders.buyer(number), row, -quantity);
     }
   }
 
   /** Applies a restock (or, where the quantity is negative, a withdrawal). */
-  restock(row: number, quantity: number): void {
-    this.stock.restock(row, quantity);
+  restock(sku: ShardSku, quantity: number): void {
+    assert(sku.stock.available + quantity >= 0, 'only available units are withdrawn');
+    sku.stock.available += quantity;
+    sku.stock.total += quantity;
+    this.#touch(sku);
   }
 
   /** Remembers a keyed restock and returns the reference to keep with its key. */
@@ -179,25 +224,37 @@ export class ShardState {
     sale.spread = given.spread;
     sale.frozen = false;
     if (this.skus[given.row]?.sale !== sale) sale.skus += 1;
+    this.#undefine(given.row);
+    const counters = { total: given.total, available: given.total, held: 0, confirmed: 0 };
     this.skus[given.row] = {
       row: given.row,
       sale,
       revision: given.revision,
       limitPerBuyer: given.limitPerBuyer,
       sequence: 0,
+      stock: counters,
+      published: { ...counters },
+      dirty: false,
     };
-    this.stock.reset(given.row, given.total);
+    this.stock.reset(given.row, counters);
   }
 
   /** Applies the removal of a SKU that no order was ever placed for. */
   remove(row: number): void {
     const sku = this.skus[row];
     assert(sku !== undefined, 'only a defined SKU is removed');
-    this.skus[row] = undefined;
-    this.stock.reset(row, 0);
+    this.#undefine(row);
+    this.stock.reset(row, { total: 0, available: 0, held: 0, confirmed: 0 });
     sku.sale.skus -= 1;
     sku.sale.frozen = false;
     if (sku.sale.skus === 0) this.sales.delete(sku.sale.number);
+  }
+
+  /** Takes what is in a row out of the state, without telling anybody. */
+  #undefine(row: number): void {
+    const sku = this.skus[row];
+    if (sku?.dirty) this.#dirty.splice(this.#dirty.indexOf(sku), 1);
+    this.skus[row] = undefined;
   }
 
   /** Applies what the operator said of a sale. */
@@ -221,7 +278,7 @@ export class ShardState {
     }
     for (const sku of this.skus) {
       if (sku === undefined) continue;
-      const stock = this.stock.read(sku.row);
+      const { stock } = sku;
       assert(
         stock.held === held[sku.row] && stock.confirmed === confirmed[sku.row],
         `the orders of stock row ${sku.row} add up to its counters`,

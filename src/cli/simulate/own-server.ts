@@ -27,13 +27,21 @@ function cleanEnv(): NodeJS.ProcessEnv {
 
 export class OwnServer {
   readonly url: string;
+  /** Aborts, with a CouldNotRun, if the server ends before it is told to stop. */
+  readonly died: AbortSignal;
   readonly #child: ChildProcess;
   readonly #dispose: () => void;
+  #stopping = false;
 
-  private constructor(url: string, child: ChildProcess, dispose: () => void) {
+  private constructor(url: string, child: ChildProcess, log: () => string, dispose: () => void) {
     this.url = url;
     this.#child = child;
     this.#dispose = dispose;
+    const died = new AbortController();
+    this.died = died.signal;
+    child.once('close', () => {
+      if (!this.#stopping) died.abort(new CouldNotRun(`the server ${endOf(child)} meanwhile${log()}`));
+    });
   }
 
   /** Throws CouldNotRun, with the end of the server's log, if it doesn't come up. */
@@ -55,8 +63,9 @@ export class OwnServer {
     };
     process.on('exit', dispose);
     try {
-      const url = await readUrl(child, signal);
-      return new OwnServer(url, child, dispose);
+      const log = keepLog(child);
+      const url = await readUrl(child, log, signal);
+      return new OwnServer(url, child, log, dispose);
     } catch (error) {
       child.kill('SIGKILL');
       if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
@@ -70,6 +79,7 @@ export class OwnServer {
   /** Stops the server, waits for its end and removes its folder. Returns what was wrong with its end, if so. */
   async stop(): Promise<string | undefined> {
     const child = this.#child;
+    this.#stopping = true;
     let killed = false;
     if (child.exitCode === null && child.signalCode === null) {
       const kill = setTimeout(() => {
@@ -83,29 +93,36 @@ export class OwnServer {
     }
     this.#dispose();
     if (killed) return `the server did not stop within ${stopMsMax / 1_000} s and was killed`;
-    if (child.signalCode !== null) return `the server ended by ${child.signalCode}`;
-    return child.exitCode === 0 ? undefined : `the server ended with exit code ${child.exitCode}`;
+    return child.exitCode === 0 ? undefined : `the server ${endOf(child)}`;
   }
 }
 
-/** The address in the child's ready line. Its output is drained as long as it lives, or it would block. */
-async function readUrl(child: ChildProcess, signal: AbortSignal): Promise<string> {
+const endOf = (child: ChildProcess): string =>
+  child.signalCode === null ? `ended with exit code ${child.exitCode}` : `was ended by ${child.signalCode}`;
+
+/** Collects the end of the child's log, to be appended to a message that it is needed to understand. */
+function keepLog(child: ChildProcess): () => string {
   let log = '';
   child.stderr?.on('data', (chunk: Buffer) => {
     log = (log + chunk.toString('utf8')).slice(-stderrCharsKept);
   });
-  // A child that is gone is noticed by its exit; writing to it is not what fails.
+  return () => (log === '' ? '' : `\n${log.trim()}`);
+}
+
+/** The address in the child's ready line. Its output is drained as long as it lives, or it would block. */
+async function readUrl(child: ChildProcess, log: () => string, signal: AbortSignal): Promise<string> {
+  // A child that is gone is noticed by its end, not by failing to write to it.
   child.stdin?.on('error', () => {});
   return await new Promise<string>((resolve, reject) => {
     const fail = (why: string): void => {
       clearTimeout(deadline);
-      reject(new CouldNotRun(`the server did not start: ${why}${log === '' ? '' : `\n${log.trim()}`}`));
+      reject(new CouldNotRun(`the server did not start: ${why}${log()}`));
     };
     const deadline = setTimeout(() => fail(`no ready line within ${startMsMax / 1_000} s`), startMsMax);
     signal.addEventListener('abort', () => fail('interrupted'), { once: true });
     child.once('error', (error) => fail(error.message));
     // 'close' comes after the last of its output, 'exit' may come before.
-    child.once('close', (code, endedBy) => fail(endedBy ?? `exit code ${code}`));
+    child.once('close', () => fail(`it ${endOf(child)}`));
     createInterface({ input: child.stdout! }).on('line', (line) => {
       const url = readyLine.exec(line)?.[1];
       if (url === undefined) return;

@@ -128,6 +128,9 @@ export async function run(url: string, options: SimulateOptions, signal: AbortSi
     }
     const { taken } = glimpses;
     return { options, saleId, url, tally, stormMs, stormAnswers, verdict, glimpses: taken, warnings };
+  } catch (error) {
+    // What fails because of an abort fails in many ways; the reason is what matters.
+    throw signal.aborted ? signal.reason : error;
   } finally {
     signal.removeEventListener('abort', onAbort);
     await closeAll();

@@ -1,0 +1,105 @@
+/** `leiniao simulate` and `leiniao serve` as processes: against the real server, and against one that lies. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, onTestFinished, test } from 'vitest';
+
+const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+function leiniao(...args: string[]): ChildProcess & { stdout: NodeJS.ReadableStream } {
+  const child = spawn(process.execPath, [main, ...args], { stdio: ['pipe', 'pipe', 'ignore'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return child;
+}
+
+async function simulate(...args: string[]) {
+  const child = leiniao('simulate', '--json', '--connections', '32', ...args);
+  let output = '';
+  child.stdout.on('data', (chunk) => {
+    output += chunk;
+  });
+  const [code] = await once(child, 'close');
+  return { code, report: JSON.parse(output) };
+}
+
+/** A server that accepts every order and counts none of them: the worst a shop can do. */
+async function startLyingServer(): Promise<string> {
+  let sequence = 0;
+  const server = createServer((request, response) => {
+    let body = '';
+    request.on('data', (chunk) => {
+      body += chunk;
+    });
+    request.on('end', () => {
+      const isOrder = request.method === 'POST' && request.url?.endsWith('/orders') === true;
+      const line = { sku: 'sku-1', total: 10, available: 10, held: 0, confirmed: 0 };
+      sequence += isOrder ? 1 : 0;
+      const order = { orderId: `${sequence}`, sequence, status: 'held', ...(isOrder && JSON.parse(body)) };
+      response.writeHead(isOrder ? 201 : 200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(isOrder ? order : { skus: [line] }));
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+describe('a simulation', { timeout: 60_000 }, () => {
+  test('finds its own server exact, with every kind of buyer', async () => {
+    const { code, report } = await simulate(
+      ...['--buyers', '1500', '--stock', '300', '--skus', '2', '--quantity', '3', '--durability', 'memory'],
+      ...['--retry-rate', '0.5', '--greedy-rate', '0.3', '--cancel-rate', '0.3', '--seed', '11'],
+    );
+    expect({ code, verdict: report.verdict, findings: report.findings }).toEqual({
+      code: 0,
+      verdict: 'exact',
+      findings: [],
+    });
+    expect(report.seed).toBe(11);
+    expect(report.networkErrors + report.unanswered).toBe(0);
+    for (const { counters } of report.skus) expect(counters.available).toBe(0);
+  });
+
+  test('finds a server oversold that sells to everybody', async () => {
+    const { code, report } = await simulate(
+      await startLyingServer(),
+      ...['--buyers', '50', '--stock', '10', '--retry-rate', '0', '--confirm-rate', '0'],
+    );
+    expect({ code, verdict: report.verdict }).toEqual({ code: 1, verdict: 'oversold' });
+  });
+});
+
+describe('serve', { timeout: 60_000 }, () => {
+  const serve = async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'leiniao-serve-'));
+    onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }));
+    const child = leiniao('serve', '--port', '0', '--data-dir', dataDir, '--exit-on-stdin-end');
+    const [ready] = await once(createInterface({ input: child.stdout }), 'line');
+    expect(ready).toMatch(/^leiniao is listening on http:\/\/127\.0\.0\.1:\d+$/);
+    return child;
+  };
+
+  test.each(['SIGINT', 'SIGTERM'] as const)('ends in order on %s', async (signal) => {
+    const child = await serve();
+    child.kill(signal);
+    expect(await once(child, 'exit')).toEqual([0, null]);
+  });
+
+  test('ends with its parent', async () => {
+    const child = await serve();
+    child.stdin?.end();
+    expect(await once(child, 'exit')).toEqual([0, null]);
+  });
+
+  test('refuses an address that others can reach', async () => {
+    const child = leiniao('serve', '--host', '0.0.0.0');
+    expect(await once(child, 'exit')).toEqual([2, null]);
+  });
+});
