@@ -10,12 +10,12 @@ import { replyLayout, requestLayout } from '../memory/layout.js';
 import { Opcode, type Reply, readReply } from '../memory/records.js';
 import { RingConsumer, RingProducer } from '../memory/ring.js';
 import type { SharedMemory } from '../memory/shared-memory.js';
-import { readText, writeText } from '../memory/text.js';
 import { ShardState, ThreadTable } from '../memory/thread-table.js';
 import type { CatalogueSale, CatalogueSku } from '../sale/catalogue.js';
 import { Status } from '../sale/order-state.js';
 import { Outcome } from '../sale/outcome.js';
 import type { SaleState } from '../sale/phase.js';
+import { readText, writeText } from '../text.js';
 import { InFlightTable, type ReplySink } from './in-flight.js';
 
 /** Turns of the event loop without a reply before the thread stops polling and waits for the doorbell. */

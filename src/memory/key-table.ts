@@ -9,7 +9,7 @@
  */
 import { assert } from '../assert.js';
 import { limits } from '../config.js';
-import { copyWords, sameWords, textWords } from './text.js';
+import { copyWords, sameWords, textWords } from '../text.js';
 
 const slotsWord = 32;
 const entry = { saleNumber: 0, lengths: 1, reference: 2, hash: 3, texts: 4 } as const;

@@ -7,7 +7,7 @@
  * at each insert (as Redis' dict.c moves its buckets).
  */
 import { assert } from '../assert.js';
-import { copyWords, sameWords, textWords } from '../memory/text.js';
+import { copyWords, sameWords, textWords } from '../text.js';
 
 const slotsAtStart = 4_096;
 /** Pages of the new slots touched per insert. Touching ends long before the slots in use are full. */

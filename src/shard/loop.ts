@@ -11,12 +11,12 @@ import { replyLayout, requestLayout } from '../memory/layout.js';
 import { Opcode, writeReply } from '../memory/records.js';
 import { RingConsumer, RingProducer } from '../memory/ring.js';
 import type { SharedMemory } from '../memory/shared-memory.js';
-import { copyWords } from '../memory/text.js';
 import { ThreadTable } from '../memory/thread-table.js';
 import { Status } from '../sale/order-state.js';
 import { Outcome } from '../sale/outcome.js';
 import type { Batch } from '../store/batch.js';
 import type { ShardStore } from '../store/shard-store.js';
+import { copyWords } from '../text.js';
 import { type Commands, lanes } from './commands.js';
 import type { ShardState } from './state.js';
 

@@ -4,7 +4,6 @@
  */
 import { assert, unreachable } from '../assert.js';
 import { LeiniaoError } from '../errors.js';
-import { textWords } from '../memory/text.js';
 import { Status } from '../sale/order-state.js';
 import type { SaleState } from '../sale/phase.js';
 import { commitLayout } from '../store/batch.js';
@@ -24,6 +23,7 @@ import {
   restockedLayout,
   settledLayout,
 } from '../store/entry.js';
+import { textWords } from '../text.js';
 import { newKeyQuery, restockQuery, type ShardState } from './state.js';
 
 const query = newKeyQuery();

@@ -11,7 +11,7 @@
 import { createHash } from 'node:crypto';
 import { assert } from '../assert.js';
 import { limits } from '../config.js';
-import { copyWords, textWords } from '../memory/text.js';
+import { copyWords, textWords } from '../text.js';
 import {
   acceptedLayout,
   controlledLayout,
