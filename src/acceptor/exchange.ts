@@ -16,6 +16,8 @@ export interface ExchangeHost {
   active: number;
   /** Set when the server shuts down: every answer then closes its connection. */
   closing: boolean;
+  /** Set while uWebSockets.js calls us: it has corked the socket then. */
+  corked: boolean;
   /** Called when `active` falls to zero while closing. */
   onIdle: (() => void) | undefined;
   readonly onDefect: (error: unknown) => void;
@@ -57,15 +59,17 @@ export class Exchange {
     if (this.#host.active === 0) this.#host.onIdle?.();
   }
 
-  /** Answers; later answers to the same request are ignored. */
-  #answer(write: (res: HttpResponse) => void, body: string, close = false): void {
+  /** The response, if somebody still waits for it. Later answers to the same request are ignored. */
+  #take(): HttpResponse | undefined {
     const res = this.#res;
-    if (res === undefined) return;
     this.#res = undefined;
-    res.cork(() => {
-      write(res);
-      res.end(body, close || this.#host.closing);
-    });
+    return res;
+  }
+
+  /** Answers, in one system call: within a callback of uWebSockets.js that is so by itself. */
+  #answer(res: HttpResponse, write: (res: HttpResponse) => void): void {
+    if (this.#host.corked) write(res);
+    else res.cork(() => write(res));
     this.#finished();
   }
 
@@ -75,54 +79,65 @@ export class Exchange {
 
   /** JSON that is text already. */
   text(status: number, json: string): void {
-    this.#answer((res) => {
+    const res = this.#take();
+    if (res === undefined) return;
+    this.#answer(res, () => {
       res.writeStatus(statusLine(status)).writeHeader('Content-Type', 'application/json');
-    }, json);
+      res.end(json, this.#host.closing);
+    });
   }
 
   /** A JSON answer with one more header. */
   jsonWith(status: number, header: string, headerValue: string, value: object): void {
-    this.#answer((res) => {
+    const res = this.#take();
+    if (res === undefined) return;
+    this.#answer(res, () => {
       res
         .writeStatus(statusLine(status))
         .writeHeader('Content-Type', 'application/json')
-        .writeHeader(header, headerValue);
-    }, JSON.stringify(value));
+        .writeHeader(header, headerValue)
+        .end(JSON.stringify(value), this.#host.closing);
+    });
   }
 
   /** A new order: 201 and where it is. */
   created(order: Order): void {
-    this.#answer((res) => {
+    const res = this.#take();
+    if (res === undefined) return;
+    this.#answer(res, () => {
       res
         .writeStatus('201 Created')
         .writeHeader('Location', `/v1/orders/${order.orderId}`)
-        .writeHeader('Content-Type', 'application/json');
-    }, orderJson(order));
+        .writeHeader('Content-Type', 'application/json')
+        .end(orderJson(order), this.#host.closing);
+    });
   }
 
   /** An order that was there before. */
   order(order: Order, replayOfKey: boolean): void {
-    this.#answer((res) => {
+    const res = this.#take();
+    if (res === undefined) return;
+    this.#answer(res, () => {
       res.writeStatus('200 OK').writeHeader('Content-Type', 'application/json');
       if (replayOfKey) res.writeHeader('Idempotency-Replayed', 'true');
-    }, orderJson(order));
+      res.end(orderJson(order), this.#host.closing);
+    });
   }
 
   /** @param close whether to close the connection, because the rest of the request is not read */
   refuse(refusal: Refusal, close = false, allow?: string): void {
-    this.#answer(
-      (res) => {
-        res
-          .writeStatus(statusLine(codes[refusal.code].status))
-          .writeHeader('Content-Type', 'application/problem+json');
-        if (refusal.retryAfterSeconds !== undefined) {
-          res.writeHeader('Retry-After', String(refusal.retryAfterSeconds));
-        }
-        if (allow !== undefined) res.writeHeader('Allow', allow);
-      },
-      problemJson(refusal),
-      close,
-    );
+    const res = this.#take();
+    if (res === undefined) return;
+    this.#answer(res, () => {
+      res
+        .writeStatus(statusLine(codes[refusal.code].status))
+        .writeHeader('Content-Type', 'application/problem+json');
+      if (refusal.retryAfterSeconds !== undefined) {
+        res.writeHeader('Retry-After', String(refusal.retryAfterSeconds));
+      }
+      if (allow !== undefined) res.writeHeader('Allow', allow);
+      res.end(problemJson(refusal), close || this.#host.closing);
+    });
   }
 
   invalid(detail: string, errors: readonly ValidationIssue[], close = false): void {
@@ -162,6 +177,8 @@ export class Exchange {
         gathered.push(Buffer.from(chunk.slice(0)));
         return;
       }
+      const { corked } = this.#host;
+      this.#host.corked = true;
       try {
         const last = Buffer.from(chunk);
         const text = decode(gathered === undefined ? last : Buffer.concat([...gathered, last]));
@@ -170,6 +187,8 @@ export class Exchange {
         else done(text);
       } catch (error) {
         this.fail(error);
+      } finally {
+        this.#host.corked = corked;
       }
     });
   }

@@ -55,10 +55,15 @@ export function skuJson(line: SkuView): object {
   return { sku, total, available, held, confirmed, limitPerBuyer };
 }
 
+/** Problem documents of refusals that are constants. */
+const problems = new WeakMap<Refusal, string>();
+
 /** A refusal as a problem document (RFC 9457). */
 export function problemJson(refusal: Refusal): string {
+  const known = problems.get(refusal);
+  if (known !== undefined) return known;
   const { status, title } = codes[refusal.code];
-  return JSON.stringify({
+  const text = JSON.stringify({
     type: `urn:leiniao:problem:${refusal.code}`,
     title,
     status,
@@ -66,4 +71,6 @@ export function problemJson(refusal: Refusal): string {
     detail: refusal.detail,
     ...(refusal.errors === undefined ? {} : { errors: refusal.errors }),
   });
+  problems.set(refusal, text);
+  return text;
 }

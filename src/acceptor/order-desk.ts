@@ -5,7 +5,7 @@
 
 import type { Clock } from '../clock.js';
 import { type Durability, durabilities, limits } from '../config.js';
-import { type Refusal, refuse } from '../errors.js';
+import { codes, type Refusal, refuse } from '../errors.js';
 import { Opcode, type Reply } from '../memory/records.js';
 import type { StockTable } from '../memory/stock-table.js';
 import type { Catalogue, CatalogueSale } from '../sale/catalogue.js';
@@ -58,19 +58,17 @@ export function orderOf(context: OrderContext, reply: Reply, buyer: string): Ord
   };
 }
 
+/** By outcome: its refusal. Made once, because most answers of a sale are one of these. */
+const refusals: readonly Refusal[] = Object.values(Outcome).map((outcome) => {
+  const { code, detail } = answerOf(outcome);
+  return codes[code].retry === 'yes' ? refuse(code, detail, 1) : refuse(code, detail);
+});
+
 /** The refusal that an outcome means, with the time to wait where it is known. */
 export function refusalOf(outcome: Outcome, sale: CatalogueSale | undefined, nowMs: number): Refusal {
-  const { code, detail } = answerOf(outcome);
-  switch (outcome) {
-    case Outcome.notStarted:
-      return refuse(code, detail, sale === undefined ? 1 : secondsUntil(sale.startsAtMs, nowMs));
-    case Outcome.overloaded:
-    case Outcome.shardRecovering:
-    case Outcome.timeout:
-      return refuse(code, detail, 1);
-    default:
-      return refuse(code, detail);
-  }
+  if (outcome !== Outcome.notStarted || sale === undefined) return refusals[outcome]!;
+  const { code, detail } = refusals[outcome]!;
+  return refuse(code, detail, secondsUntil(sale.startsAtMs, nowMs));
 }
 
 function secondsUntil(timeMs: number, nowMs: number): number {
@@ -246,8 +244,8 @@ class PlaceBatch implements ReplySink {
   /** Dispatches a request, unless it is refused at once; then its outcome is kept here. */
   #send(request: OrderRequest, index: number, nowMs: number): Dispatched | 'refused' {
     const { catalogue, stock, dispatcher } = this.#context;
-    const sku = catalogue.get(request.sale)?.skuById.get(request.sku);
-    if (sku === undefined || !isOrderRequest(request)) {
+    const sku = isOrderRequest(request) ? catalogue.get(request.sale)?.skuById.get(request.sku) : undefined;
+    if (sku === undefined) {
       this.#outcomes.refuseWith(index, this.#whyNot(request));
       return 'refused';
     }

@@ -6,7 +6,7 @@ import { Opcode, type Reply } from '../memory/records.js';
 import type { CatalogueSku } from '../sale/catalogue.js';
 import { Outcome } from '../sale/outcome.js';
 import { formatSentences, formats, isId, isPrintable } from '../sale/rules.js';
-import { orderBody } from '../sale/schema.js';
+import { isOrderBody, orderBody } from '../sale/schema.js';
 import { issuesOf } from '../validation.js';
 import { admit } from './admission.js';
 import { Exchange, type ExchangeHost, isJson } from './exchange.js';
@@ -45,7 +45,7 @@ class PlaceExchange extends Exchange implements ReplySink {
   /** Decides at once what can be decided at once, and sends the rest to the owner of the SKU. */
   place(text: string): void {
     const body = parseJson(text);
-    if (!orderBody.Check(body)) {
+    if (!isOrderBody(body)) {
       this.invalid('The order is malformed.', issuesOf(orderBody, body, formatSentences));
       return;
     }

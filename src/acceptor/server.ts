@@ -30,6 +30,7 @@ export async function listen(options: ServerOptions): Promise<HttpServer> {
   const host: ExchangeHost = {
     active: 0,
     closing: false,
+    corked: false,
     onIdle: undefined,
     onDefect: (error) => options.log.error({ err: error }, 'a request failed'),
   };

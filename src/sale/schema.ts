@@ -61,10 +61,20 @@ export const orderRequest = Compile(OrderRequestSchema) as Validator<OrderReques
 export const restockBody = Compile(RestockBodySchema) as Validator<RestockBody>;
 
 /**
- * The same as `orderRequest.Check`, written out: the compiled schema takes a quarter of the time that placing an
- * order in a batch may take. A test holds the two together.
+ * The same as `orderBody.Check`, written out: with the compiled schema the check would take longer than the rest of
+ * placing an order in a batch. A test holds the two together.
  */
-export function isOrderRequest(value: OrderRequest): boolean {
+export function isOrderBody(value: unknown): value is OrderBody {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  for (const name in value) {
+    if (name !== 'sku' && name !== 'buyer' && name !== 'quantity') return false;
+  }
+  return isPlace(value as OrderBody);
+}
+
+/** The same as `orderRequest.Check`, written out likewise. */
+export function isOrderRequest(value: unknown): value is OrderRequest {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   for (const name in value) {
     switch (name) {
       case 'sale':
@@ -77,17 +87,22 @@ export function isOrderRequest(value: OrderRequest): boolean {
         return false;
     }
   }
-  const { sale, sku, buyer, quantity, idempotencyKey } = value;
+  const { sale, idempotencyKey: key } = value as OrderRequest;
   return (
+    isPlace(value as OrderRequest) &&
     typeof sale === 'string' &&
+    isId(sale) &&
+    (key === undefined || (typeof key === 'string' && isPrintable(key, limits.idempotencyKeyBytesMax)))
+  );
+}
+
+function isPlace({ sku, buyer, quantity }: OrderBody): boolean {
+  return (
     typeof sku === 'string' &&
     typeof buyer === 'string' &&
-    isId(sale) &&
     isId(sku) &&
     isPrintable(buyer, limits.buyerBytesMax) &&
     (quantity === undefined ||
-      (Number.isInteger(quantity) && quantity >= 1 && quantity <= limits.quantityMax)) &&
-    (idempotencyKey === undefined ||
-      (typeof idempotencyKey === 'string' && isPrintable(idempotencyKey, limits.idempotencyKeyBytesMax)))
+      (Number.isInteger(quantity) && quantity >= 1 && quantity <= limits.quantityMax))
   );
 }
