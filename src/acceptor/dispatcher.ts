@@ -7,12 +7,11 @@ import type { Clock } from '../clock.js';
 import { AcceptorCount, Counters } from '../memory/counters.js';
 import type { Doorbell } from '../memory/doorbell.js';
 import { replyLayout, requestLayout } from '../memory/layout.js';
-import { Opcode, type Reply, readReply } from '../memory/records.js';
+import { newReply, Opcode, type Reply, readReply } from '../memory/records.js';
 import { RingConsumer, RingProducer } from '../memory/ring.js';
 import type { SharedMemory } from '../memory/shared-memory.js';
 import { ShardState, ThreadTable } from '../memory/thread-table.js';
 import type { CatalogueSale, CatalogueSku } from '../sale/catalogue.js';
-import { Status } from '../sale/order-state.js';
 import { Outcome } from '../sale/outcome.js';
 import type { SaleState } from '../sale/phase.js';
 import { readText, writeText } from '../text.js';
@@ -47,7 +46,7 @@ export class Dispatcher {
   readonly #replyDeadlineMs: number;
   readonly #onDefect: (error: unknown) => void;
   readonly #turn = () => this.#runTurn();
-  readonly #reply: Reply = emptyReply();
+  readonly #reply: Reply = newReply();
   readonly #sweeper: NodeJS.Timeout;
   /** Ring and record of the reply being settled, for `replyBuyer`. */
   #replyRing: RingConsumer | undefined;
@@ -339,14 +338,14 @@ export class Dispatcher {
 
   #sweep(): void {
     if (this.#inFlight.count === 0) return;
-    const late = this.#inFlight.expire(this.#clock(), { ...emptyReply(), outcome: Outcome.timeout });
+    const late = this.#inFlight.expire(this.#clock(), newReply(Outcome.timeout));
     this.#counters.add(AcceptorCount.timedOut, late);
     if (late > 0) this.#schedule();
   }
 
   /** Ends what waits for a shard that has gone: its callers are told to try again. */
   abandon(shard: number): void {
-    this.#inFlight.abandon(shard, { ...emptyReply(), outcome: Outcome.shardRecovering });
+    this.#inFlight.abandon(shard, newReply(Outcome.shardRecovering));
   }
 
   /** Resolves when nothing is in flight. */
@@ -361,18 +360,4 @@ export class Dispatcher {
   close(): void {
     clearInterval(this.#sweeper);
   }
-}
-
-function emptyReply(): Reply {
-  return {
-    outcome: Outcome.none,
-    row: 0,
-    orderNumber: 0,
-    quantity: 0,
-    sequence: 0,
-    createdAtMs: 0,
-    expiresAtMs: 0,
-    status: Status.held,
-    durability: 0,
-  };
 }

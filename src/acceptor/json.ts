@@ -1,24 +1,7 @@
-/** What goes out over HTTP, as text: orders, sales and problems. Pure but for two small caches. */
+/** What goes out over HTTP, as text: orders, sales and problems. Pure, but for remembering what it made last. */
 import { codes, type Refusal } from '../errors.js';
 import type { Order } from '../sale/order.js';
 import type { SaleView, SkuView } from './operator.js';
-
-/** Turns times into RFC 3339 text. A batch shares one time, so the last one is kept. */
-class TimeText {
-  #timeMs = Number.NaN;
-  #text = '';
-
-  of(timeMs: number): string {
-    if (timeMs !== this.#timeMs) {
-      this.#timeMs = timeMs;
-      this.#text = new Date(timeMs).toISOString();
-    }
-    return this.#text;
-  }
-}
-
-const created = new TimeText();
-const expires = new TimeText();
 
 /** Characters that JSON escapes, or that are not ASCII. Names without any need no escaping. */
 const special = /[^\x20-\x21\x23-\x5b\x5d-\x7e]/;
@@ -27,14 +10,39 @@ function quoted(text: string): string {
   return special.test(text) ? JSON.stringify(text) : `"${text}"`;
 }
 
-/** An order's JSON. Written out by hand, because it is what an acceptor does most. */
+/** The text between two values that seldom change from one order to the next: the last one is kept. */
+class Segment<A, B> {
+  readonly #render: (a: A, b: B) => string;
+  #a: A | undefined = undefined;
+  #b: B | undefined = undefined;
+  #text = '';
+
+  constructor(render: (a: A, b: B) => string) {
+    this.#render = render;
+  }
+
+  of(a: A, b: B): string {
+    if (a !== this.#a || b !== this.#b) {
+      this.#a = a;
+      this.#b = b;
+      this.#text = this.#render(a, b);
+    }
+    return this.#text;
+  }
+}
+
+const place = new Segment((sale: string, sku: string) => `","sale":"${sale}","sku":"${sku}","buyer":`);
+const times = new Segment((createdAtMs: number, expiresAtMs: number | null) => {
+  const expiresAt = expiresAtMs === null ? 'null' : `"${new Date(expiresAtMs).toISOString()}"`;
+  return `,"createdAt":"${new Date(createdAtMs).toISOString()}","expiresAt":${expiresAt},"durability":"`;
+});
+
+/** An order's JSON. Written out by hand and in few pieces, because it is what an acceptor does most. */
 export function orderJson(order: Order): string {
-  const expiresAt = order.expiresAtMs === null ? 'null' : `"${expires.of(order.expiresAtMs)}"`;
   return (
-    `{"orderId":"${order.orderId}","sale":"${order.sale}","sku":"${order.sku}"` +
-    `,"buyer":${quoted(order.buyer)},"quantity":${order.quantity},"status":"${order.status}"` +
-    `,"sequence":${order.sequence},"createdAt":"${created.of(order.createdAtMs)}"` +
-    `,"expiresAt":${expiresAt},"durability":"${order.durability}"}`
+    `{"orderId":"${order.orderId}${place.of(order.sale, order.sku)}${quoted(order.buyer)}` +
+    `,"quantity":${order.quantity},"status":"${order.status}","sequence":${order.sequence}` +
+    `${times.of(order.createdAtMs, order.expiresAtMs)}${order.durability}"}`
   );
 }
 

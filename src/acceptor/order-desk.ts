@@ -6,7 +6,7 @@
 import type { Clock } from '../clock.js';
 import { type Durability, durabilities, limits } from '../config.js';
 import { codes, type Refusal, refuse } from '../errors.js';
-import { Opcode, type Reply } from '../memory/records.js';
+import { newReply, Opcode, type Reply } from '../memory/records.js';
 import type { StockTable } from '../memory/stock-table.js';
 import type { Catalogue, CatalogueSale } from '../sale/catalogue.js';
 import type { Order } from '../sale/order.js';
@@ -134,8 +134,7 @@ export class OrderDesk {
 
   /** A buyer's orders in a sale, oldest first. */
   async list(saleId: string, buyer: string): Promise<OrderPage | Refusal> {
-    const { catalogue, dispatcher } = this.#context;
-    const sale = catalogue.get(saleId);
+    const sale = this.#context.catalogue.get(saleId);
     if (sale === undefined) return saleNotFound;
     if (!isPrintable(buyer, limits.buyerBytesMax)) {
       return {
@@ -144,31 +143,28 @@ export class OrderDesk {
       };
     }
     const orders: Order[] = [];
-    let truncated = false;
     for (const shard of new Set(sale.skus.map((sku) => sku.shard))) {
-      let count = 0;
-      for (let after = -1; ; ) {
-        const reply = await new Promise<Reply>((resolve) => {
-          const sink: ReplySink = { settle: (_, given) => resolve({ ...given }) };
-          const dispatched = dispatcher.nextOfBuyer(shard, sale.number, buyer, after, sink, 0);
-          if (dispatched !== 'dispatched') resolve({ outcome: outcomeOfDispatch(dispatched) } as Reply);
-        });
+      // One more than a page from each shard tells whether the page holds everything.
+      for (let after = -1, left = limits.ordersPerListMax + 1; left > 0; left--) {
+        const reply = await this.#next(shard, sale, buyer, after);
         if (reply.outcome === Outcome.none) break;
-        if (reply.outcome !== Outcome.done) {
-          return refusalOf(reply.outcome, sale, this.#context.clock());
-        }
-        if (count === limits.ordersPerListMax) {
-          truncated = true;
-          break;
-        }
+        if (reply.outcome !== Outcome.done) return refusalOf(reply.outcome, sale, this.#context.clock());
         orders.push(orderOf(this.#context, reply, buyer));
-        count += 1;
         after = reply.orderNumber;
       }
     }
     orders.sort((a, b) => a.createdAtMs - b.createdAtMs || a.sequence - b.sequence);
-    truncated ||= orders.length > limits.ordersPerListMax;
+    const truncated = orders.length > limits.ordersPerListMax;
     return { ok: true, orders: orders.slice(0, limits.ordersPerListMax), truncated };
+  }
+
+  #next(shard: number, sale: CatalogueSale, buyer: string, after: number): Promise<Reply> {
+    const { dispatcher } = this.#context;
+    return new Promise((resolve) => {
+      const sink: ReplySink = { settle: (_, reply) => resolve({ ...reply }) };
+      const dispatched = dispatcher.nextOfBuyer(shard, sale.number, buyer, after, sink, 0);
+      if (dispatched !== 'dispatched') resolve(newReply(outcomeOfDispatch(dispatched)));
+    });
   }
 }
 

@@ -1,7 +1,7 @@
 /** The record codec: requests and opcodes that cross to a shard, replies that come back. Any thread. */
 
-import type { Status } from '../sale/order-state.js';
-import type { Outcome } from '../sale/outcome.js';
+import { Status } from '../sale/order-state.js';
+import { Outcome } from '../sale/outcome.js';
 import { replyLayout } from './layout.js';
 
 export const Opcode = {
@@ -32,6 +32,21 @@ export interface Reply {
   status: Status;
   /** Index of the durability mode the order was acknowledged under. */
   durability: number;
+}
+
+/** A reply to fill in. */
+export function newReply(outcome: Outcome = Outcome.none): Reply {
+  return {
+    outcome,
+    row: 0,
+    orderNumber: 0,
+    quantity: 0,
+    sequence: 0,
+    createdAtMs: 0,
+    expiresAtMs: 0,
+    status: Status.held,
+    durability: 0,
+  };
 }
 
 /** Writes a reply's fixed fields, and which buyer's name follows is the caller's matter. */

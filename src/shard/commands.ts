@@ -6,7 +6,7 @@ import { assert, unreachable } from '../assert.js';
 import { limits } from '../config.js';
 import type { KeyQuery, KeyTable } from '../memory/key-table.js';
 import { requestLayout } from '../memory/layout.js';
-import { Opcode, type Reply } from '../memory/records.js';
+import { newReply, Opcode, type Reply } from '../memory/records.js';
 import { decide } from '../sale/decision.js';
 import { resultOfStep, Status, Step, targetOf } from '../sale/order-state.js';
 import { Outcome } from '../sale/outcome.js';
@@ -47,17 +47,7 @@ export class Commands {
   readonly #durability: number;
   readonly #foreign: readonly ForeignKeys[];
   /** The answer to the command executed last. */
-  readonly reply: Reply = {
-    outcome: Outcome.done,
-    row: 0,
-    orderNumber: 0,
-    quantity: 0,
-    sequence: 0,
-    createdAtMs: 0,
-    expiresAtMs: 0,
-    status: Status.held,
-    durability: 0,
-  };
+  readonly reply: Reply = newReply();
   readonly #query = newKeyQuery();
   readonly #hashes = new Int32Array(lanes);
 
