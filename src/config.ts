@@ -26,6 +26,8 @@ export const limits = {
   orderBodyBytesMax: 4 * 1024,
   saleBodyBytesMax: 1024 * 1024,
   ordersPerListMax: 1_000,
+  /** Batches of the embedding API that may wait for room in the in-flight table. */
+  batchesWaitingMax: 1_024,
   /** Changes to sales that may wait for the one under way. */
   controlPendingMax: 64,
   /** The least an acceptor's in-flight table may hold. */

@@ -4,6 +4,7 @@
  * the embedding API's calls go through here alike.
  */
 import type { Clock } from '../clock.js';
+import { limits } from '../config.js';
 import { AcceptorCount, Counters } from '../memory/counters.js';
 import type { Doorbell } from '../memory/doorbell.js';
 import { replyLayout, requestLayout } from '../memory/layout.js';
@@ -26,7 +27,16 @@ const waitMsMax = 100;
 /** Records written before they are published, so that a shard starts on a large batch while it is being written. */
 const publishEvery = 256;
 
+/** Somebody with more requests than there was room for. */
+export interface Waiter {
+  /** Called once there may be room. */
+  resume(): void;
+}
+
 interface Link {
+  readonly shard: number;
+  /** Whether the shard was open when this turn's first request for it came. */
+  open: boolean;
   readonly requests: RingProducer;
   readonly replies: RingConsumer;
   readonly doorbell: Doorbell;
@@ -54,6 +64,7 @@ export class Dispatcher {
   #scheduled = false;
   #waiting = false;
   #idleTurns = 0;
+  #waiters: Waiter[] = [];
   #nowMs: number;
   #drained: (() => void) | undefined = undefined;
 
@@ -71,6 +82,8 @@ export class Dispatcher {
     this.#doorbell = this.#threads.acceptorDoorbell(acceptor);
     this.#counters = new Counters(memory.counters, memory.shards + acceptor);
     this.#links = memory.requests[acceptor]!.map((requests, shard) => ({
+      shard,
+      open: false,
       requests: new RingProducer(requests, requestLayout.bytes),
       replies: new RingConsumer(memory.replies[acceptor]![shard]!, replyLayout.bytes),
       doorbell: this.#threads.shardDoorbell(shard),
@@ -97,11 +110,6 @@ export class Dispatcher {
   /** Requests that wait for a reply. */
   get inFlight(): number {
     return this.#inFlight.count;
-  }
-
-  /** Whether no further request can be taken until a reply comes. */
-  get full(): boolean {
-    return this.#inFlight.full;
   }
 
   /** Sends an order to the owner of its SKU. The caller has checked every value. */
@@ -217,13 +225,13 @@ export class Dispatcher {
 
   /** Claims a slot and a record and fills in the record's head; the caller fills in the rest at once. */
   #claim(shard: number, opcode: Opcode, sink: ReplySink, token: number): number | Dispatched {
-    if (this.#threads.state(shard) !== ShardState.open) return 'recovering';
+    // A scheduled turn has read the clock and the shards' states lately; after a rest they may be anything.
+    if (!this.#scheduled) this.#look();
     const link = this.#links[shard]!;
+    if (!link.open) return 'recovering';
     // The record claimed before this one is complete by now: only whole records are published.
     if (link.unpublished >= publishEvery) this.#publish(link);
     if (this.#inFlight.full) return this.#refuseOverload();
-    // A scheduled turn has read the clock lately; after a rest it may be any time.
-    if (!this.#scheduled) this.#nowMs = this.#clock();
     const at = link.requests.claim();
     if (at === -1) return this.#refuseOverload();
     link.unpublished += 1;
@@ -235,6 +243,12 @@ export class Dispatcher {
     this.#counters.add(AcceptorCount.dispatched, 1);
     this.#schedule();
     return at;
+  }
+
+  /** Reads the clock and the shards' states, once per turn. */
+  #look(): void {
+    this.#nowMs = this.#clock();
+    for (const link of this.#links) link.open = this.#threads.state(link.shard) === ShardState.open;
   }
 
   #refuseOverload(): 'overloaded' {
@@ -256,9 +270,10 @@ export class Dispatcher {
   /** Once per turn of the event loop while anything is in flight: publish what the turn gathered, drain replies. */
   #runTurn(): void {
     this.#scheduled = false;
-    this.#nowMs = this.#clock();
+    this.#look();
     for (const link of this.#links) this.#publish(link);
     const settled = this.#drain();
+    if (this.#waiters.length > 0) this.#resumeWaiters();
     if (this.#inFlight.count === 0) {
       this.#idleTurns = 0;
       this.#drained?.();
@@ -267,6 +282,20 @@ export class Dispatcher {
     this.#idleTurns = settled > 0 ? 0 : this.#idleTurns + 1;
     if (this.#idleTurns <= idleTurnsMax && !this.#allBusy()) this.#schedule();
     else this.#waitForDoorbell();
+  }
+
+  /** Asks to be resumed when there may be room. Returns false when too many wait already, or nothing is in flight. */
+  awaitRoom(waiter: Waiter): boolean {
+    if (this.#waiters.length >= limits.batchesWaitingMax || this.#inFlight.count === 0) return false;
+    this.#waiters.push(waiter);
+    return true;
+  }
+
+  #resumeWaiters(): void {
+    // Whoever finds no room again lines up anew, behind those who came meanwhile.
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter.resume();
   }
 
   /** Whether every shard is in a flush: polling would only take a core from it. */

@@ -17,7 +17,7 @@ import { formatSentences, isPrintable } from '../sale/rules.js';
 import { isOrderRequest, type OrderRequest, orderRequest } from '../sale/schema.js';
 import { issuesOf } from '../validation.js';
 import { admit } from './admission.js';
-import type { Dispatched, Dispatcher } from './dispatcher.js';
+import type { Dispatched, Dispatcher, Waiter } from './dispatcher.js';
 import type { ReplySink } from './in-flight.js';
 import { type OrderOutcome, OrderOutcomes } from './order-outcomes.js';
 
@@ -102,7 +102,7 @@ export class OrderDesk {
    */
   placeMany(requests: readonly OrderRequest[]): Promise<OrderOutcomes> {
     return new Promise((resolve) => {
-      new PlaceBatch(this.#context, requests, resolve).pump();
+      new PlaceBatch(this.#context, requests, resolve).resume();
     });
   }
 
@@ -193,14 +193,13 @@ export function askOrder(
 }
 
 /** A batch of orders on its way: the token of each reply is the order's index. */
-class PlaceBatch implements ReplySink {
+class PlaceBatch implements ReplySink, Waiter {
   readonly #context: OrderContext;
   readonly #requests: readonly OrderRequest[];
   readonly #resolve: (outcomes: OrderOutcomes) => void;
   readonly #outcomes: OrderOutcomes;
   #next = 0;
   #settled = 0;
-  #inFlight = 0;
 
   constructor(
     context: OrderContext,
@@ -216,23 +215,18 @@ class PlaceBatch implements ReplySink {
     });
   }
 
-  /** Sends as many as there is room for. Goes on from `settle`, so an order of ours must be in flight at the end. */
-  pump(): void {
+  /** Sends as many as there is room for; the rest follows as room comes. */
+  resume(): void {
     const { dispatcher, clock } = this.#context;
     const nowMs = clock();
-    while (this.#next < this.#requests.length) {
-      // With none of ours in flight nobody would call again: then a full table is an answer, not a reason to wait.
-      if (dispatcher.full && this.#inFlight > 0) return;
+    for (; this.#next < this.#requests.length; this.#next++) {
       const index = this.#next;
       const dispatched = this.#send(this.#requests[index]!, index, nowMs);
-      if (dispatched === 'overloaded' && this.#inFlight > 0) return;
-      if (dispatched === 'dispatched') {
-        this.#inFlight += 1;
-      } else {
-        if (dispatched !== 'refused') this.#outcomes.refuse(index, outcomeOfDispatch(dispatched));
-        this.#settled += 1;
-      }
-      this.#next += 1;
+      if (dispatched === 'dispatched') continue;
+      // A single order is answered rather than kept waiting: its caller has no batch to be patient about.
+      if (dispatched === 'overloaded' && this.#requests.length > 1 && dispatcher.awaitRoom(this)) return;
+      if (dispatched !== 'refused') this.#outcomes.refuse(index, outcomeOfDispatch(dispatched));
+      this.#settled += 1;
     }
     this.#resolveIfDone();
   }
@@ -263,9 +257,7 @@ class PlaceBatch implements ReplySink {
   settle(index: number, reply: Reply): void {
     this.#outcomes.keep(index, reply);
     this.#settled += 1;
-    this.#inFlight -= 1;
-    if (this.#next < this.#requests.length) this.pump();
-    else this.#resolveIfDone();
+    this.#resolveIfDone();
   }
 
   #resolveIfDone(): void {

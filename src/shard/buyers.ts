@@ -114,8 +114,20 @@ export class BuyerTable {
     }
   }
 
-  /** Adds a buyer that is not there, and returns the entry. */
-  insert(hash: number, saleNumber: number, words: Int32Array, at: number, bytes: number): number {
+  /**
+   * Adds a buyer that is not there with his first order, and returns the entry. Only stores: a load from the new
+   * entry would wait for memory that nobody has touched yet.
+   */
+  insert(
+    hash: number,
+    saleNumber: number,
+    words: Int32Array,
+    at: number,
+    bytes: number,
+    order: number,
+    row: number,
+    quantity: number,
+  ): number {
     assert(this.hasRoom(), 'room for a buyer was checked');
     this.#grow();
     const ref = this.#count++;
@@ -124,6 +136,10 @@ export class BuyerTable {
     this.#entries[base + entry.saleNumber] = saleNumber;
     this.#entries[base + entry.name] = this.#nameWords;
     this.#entries[base + entry.nameBytes] = bytes;
+    this.#entries[base + entry.firstOrder] = order + 1;
+    this.#entries[base + entry.lastOrder] = order + 1;
+    this.#entries[base + entry.row] = row + 1;
+    this.#entries[base + entry.units] = quantity;
     copyWords(words, at, this.#names, this.#nameWords, count);
     this.#nameWords += count;
     this.#put(hash, ref + 1);
@@ -183,7 +199,6 @@ export class BuyerTable {
   /** Adds to what a buyer has of a SKU; a negative quantity gives back. */
   addPurchase(ref: number, row: number, quantity: number): void {
     const base = ref * entry.words;
-    if (this.#entries[base + entry.row] === 0) this.#entries[base + entry.row] = row + 1;
     if (this.#entries[base + entry.row] === row + 1) {
       this.#entries[base + entry.units] = this.#entries[base + entry.units]! + quantity;
       assert(this.#entries[base + entry.units]! >= 0, 'a buyer never has less than nothing');
@@ -210,17 +225,16 @@ export class BuyerTable {
     return -1;
   }
 
-  /** The buyer's oldest order, or -1. */
+  /** The buyer's oldest order. */
   firstOrder(ref: number): number {
     return this.#entries[ref * entry.words + entry.firstOrder]! - 1;
   }
 
-  /** Appends an order to the buyer's list and returns the one before it, or -1. */
+  /** Appends a further order to the buyer's list and returns the one before it. */
   appendOrder(ref: number, order: number): number {
-    const base = ref * entry.words;
-    const last = this.#entries[base + entry.lastOrder]! - 1;
-    if (last === -1) this.#entries[base + entry.firstOrder] = order + 1;
-    this.#entries[base + entry.lastOrder] = order + 1;
+    const at = ref * entry.words + entry.lastOrder;
+    const last = this.#entries[at]! - 1;
+    this.#entries[at] = order + 1;
     return last;
   }
 

@@ -163,9 +163,19 @@ export class Commands {
       const conflict = this.#claimKey(query, state.orders.count, sale);
       if (conflict !== Outcome.done) return this.#refuse(conflict);
     }
-    const buyer = known === -1 ? state.buyers.insert(hash, sale.number, words, buyerAt, buyerBytes) : known;
     const status = sale.holdMs === 0 ? Status.confirmed : Status.held;
-    const number = state.accept(sku, buyer, quantity, nowMs, status, this.#durability);
+    const number = state.accept(
+      sku,
+      known,
+      hash,
+      words,
+      buyerAt,
+      buyerBytes,
+      quantity,
+      nowMs,
+      status,
+      this.#durability,
+    );
     this.#batch?.accepted(
       row,
       this.#durability | (status === Status.confirmed ? bornConfirmed : 0),

@@ -54,8 +54,8 @@ export class OrderTable {
     return number >= 0 && number < this.#count;
   }
 
-  /** Appends an order and returns its number. Orders are numbered from 0 without gaps. */
-  append(given: NewOrder): number {
+  /** Appends an order: number `count`, from 0 without gaps. */
+  append(given: NewOrder): void {
     assert(this.hasRoom(), 'room for an order was checked');
     const number = this.#count++;
     const base = number * order.words;
@@ -64,7 +64,6 @@ export class OrderTable {
     this.#words[base + order.sku] = given.row | (given.quantity << 16);
     this.#words[base + order.sequence] = given.sequence;
     this.#words[base + order.status] = given.status | (given.durability << 8);
-    return number;
   }
 
   createdAtMs(number: number): number {

@@ -103,10 +103,21 @@ function applyAccepted(state: ShardState, words: Int32Array, at: number, timeMs:
   const saleNumber = sku.sale.number;
   const hash = state.buyerHash(saleNumber, words, buyerAt, buyerBytes);
   const known = state.buyers.find(hash, saleNumber, words, buyerAt, buyerBytes);
-  const buyer = known === -1 ? state.buyers.insert(hash, saleNumber, words, buyerAt, buyerBytes) : known;
   const status = (flags & bornConfirmed) === 0 ? Status.held : Status.confirmed;
   const quantity = entrySmall(words[at]!);
-  const number = state.accept(sku, buyer, quantity, timeMs, status, flags & durabilityMask);
+  const durability = flags & durabilityMask;
+  const number = state.accept(
+    sku,
+    known,
+    hash,
+    words,
+    buyerAt,
+    buyerBytes,
+    quantity,
+    timeMs,
+    status,
+    durability,
+  );
   assert(number === words[at + acceptedLayout.orderNumber], 'orders are numbered without gaps');
   assert(sku.sequence === words[at + acceptedLayout.sequence], 'sequences have no gaps');
   if (keyBytes === 0) return;

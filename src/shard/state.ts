@@ -109,10 +109,19 @@ export class ShardState {
     query.hash = hashEnd(hashText(buyer, query.words, query.keyAt, query.keyBytes));
   }
 
-  /** Applies an accepted order and returns its number. The key, if there was one, is added by the caller. */
+  /**
+   * Applies an accepted order and returns its number. The key, if there was one, is added by the caller.
+   *
+   * @param known the buyer's entry, or -1 when this is his first order in the sale
+   * @param hash of the buyer, whose name stands at word `nameAt` of `words`
+   */
   accept(
     sku: ShardSku,
-    buyer: number,
+    known: number,
+    hash: number,
+    words: Int32Array,
+    nameAt: number,
+    nameBytes: number,
     quantity: number,
     createdAtMs: number,
     status: typeof Status.held | typeof Status.confirmed,
@@ -121,6 +130,11 @@ export class ShardState {
     const { sale, row } = sku;
     sku.sequence += 1;
     sale.orders += 1;
+    const number = this.orders.count;
+    const buyer =
+      known === -1
+        ? this.buyers.insert(hash, sale.number, words, nameAt, nameBytes, number, row, quantity)
+        : known;
     newOrder.createdAtMs = createdAtMs;
     newOrder.buyer = buyer;
     newOrder.row = row;
@@ -128,10 +142,11 @@ export class ShardState {
     newOrder.sequence = sku.sequence;
     newOrder.status = status;
     newOrder.durability = durability;
-    const number = this.orders.append(newOrder);
-    const previous = this.buyers.appendOrder(buyer, number);
-    if (previous !== -1) this.orders.setNextOfBuyer(previous, number);
-    this.buyers.addPurchase(buyer, row, quantity);
+    this.orders.append(newOrder);
+    if (known !== -1) {
+      this.orders.setNextOfBuyer(this.buyers.appendOrder(known, number), number);
+      this.buyers.addPurchase(known, row, quantity);
+    }
     const { stock } = sku;
     assert(stock.available >= quantity, 'only available units are taken');
     stock.available -= quantity;
