@@ -247,8 +247,9 @@ export class Engine {
   }
 
   async #close(): Promise<void> {
-    const { context, pool, records, dataDir, log } = this.#parts;
+    const { context, control, pool, records, dataDir, log } = this.#parts;
     await Promise.all(Array.from(this.#servers, (server) => server.close()));
+    await control.idle();
     await context.dispatcher.idle();
     context.dispatcher.close();
     await pool.close();

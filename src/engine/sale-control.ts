@@ -4,7 +4,7 @@
  * reached the disk is finished then. Runs on the thread that started the engine.
  */
 
-import type { Dispatched, Dispatcher } from '../acceptor/dispatcher.js';
+import type { Dispatched, Dispatcher, Waiter } from '../acceptor/dispatcher.js';
 import type { ReplySink } from '../acceptor/in-flight.js';
 import type { RestockResult, SaleOperator, SaleResult, SaleView, SkuView } from '../acceptor/operator.js';
 import { outcomeOfDispatch, refusalOf, saleNotFound, skuNotFound } from '../acceptor/order-desk.js';
@@ -58,8 +58,8 @@ export class SaleControl implements SaleOperator {
     for (const record of records) {
       const sale = build(record);
       this.#catalogue.take(sale);
-      const outcomes = [...(await this.#defineAll(sale)), ...(await this.#controlAll(sale))];
-      assert(outcomes.every(carriedOut), 'shards take the stored definitions');
+      const failed = await this.#tellShards(sale);
+      assert(failed === undefined, `shards take the stored definitions: ${failed?.code}`);
     }
   }
 
@@ -71,7 +71,11 @@ export class SaleControl implements SaleOperator {
     if (!isId(id)) return malformed('/sale', formatSentences['leiniao-id']!);
     const plan = this.#catalogue.plan(id, definition, this.#clock());
     if ('ok' in plan) return plan;
-    if (plan.kind === 'unchanged') return { ok: true, created: false, sale: this.#view(plan.sale) };
+    if (plan.kind === 'unchanged') {
+      // The call before this one may have failed half-way; shards keep what they know already.
+      const failed = await this.#tellShards(plan.sale);
+      return failed ?? { ok: true, created: false, sale: this.#view(plan.sale) };
+    }
     const { sale, before, removed } = plan;
     if (before !== undefined) {
       const frozen = await this.#freeze(before);
@@ -86,10 +90,18 @@ export class SaleControl implements SaleOperator {
     }
     const gone = await this.#toAll(removed, (sku, sink, token) => this.#dispatcher.remove(sku, sink, token));
     this.#catalogue.take(sale);
-    const outcomes = [...gone, ...(await this.#defineAll(sale))];
+    const failed = this.#failure(gone, sale) ?? (await this.#tellShards(sale));
+    return failed ?? { ok: true, created: before === undefined, sale: this.#view(sale) };
+  }
+
+  /** Sends a sale's definition and state to its owners. Returns what went wrong, if anything did. */
+  async #tellShards(sale: CatalogueSale): Promise<Refusal | undefined> {
+    return this.#failure([...(await this.#defineAll(sale)), ...(await this.#controlAll(sale))], sale);
+  }
+
+  #failure(outcomes: readonly Outcome[], sale: CatalogueSale): Refusal | undefined {
     const failed = outcomes.find((outcome) => !carriedOut(outcome));
-    if (failed !== undefined) return refusalOf(failed, sale, this.#clock());
-    return { ok: true, created: before === undefined, sale: this.#view(sale) };
+    return failed === undefined ? undefined : refusalOf(failed, sale, this.#clock());
   }
 
   /** Keeps a sale from opening while it is being replaced. `Outcome.saleOpen` when it has opened already. */
@@ -132,10 +144,8 @@ export class SaleControl implements SaleOperator {
       this.#records?.put({ ...recordOf(sale), state });
       sale.state = state;
     }
-    const outcomes = await this.#controlAll(sale);
-    const failed = outcomes.find((outcome) => !carriedOut(outcome));
-    if (failed !== undefined) return refusalOf(failed, sale, this.#clock());
-    return { ok: true, created: false, sale: this.#view(sale) };
+    const failed = this.#failure(await this.#controlAll(sale), sale);
+    return failed ?? { ok: true, created: false, sale: this.#view(sale) };
   }
 
   async restock(
@@ -231,11 +241,25 @@ export class SaleControl implements SaleOperator {
     return outcomes;
   }
 
+  /** Sends one command. Where the in-flight table is full it waits for room: a change must not stop half-way. */
   #send(send: Send): Promise<Outcome> {
     return new Promise((resolve) => {
-      const dispatched = send({ settle: (_, reply) => resolve(reply.outcome) }, 0);
-      if (dispatched !== 'dispatched') resolve(outcomeOfDispatch(dispatched));
+      const sink: ReplySink = { settle: (_, reply) => resolve(reply.outcome) };
+      const attempt: Waiter = {
+        resume: () => {
+          const dispatched = send(sink, 0);
+          if (dispatched === 'dispatched') return;
+          if (dispatched === 'overloaded' && this.#dispatcher.awaitRoom(attempt)) return;
+          resolve(outcomeOfDispatch(dispatched));
+        },
+      };
+      attempt.resume();
     });
+  }
+
+  /** Resolves when no change to a sale is under way. */
+  async idle(): Promise<void> {
+    await this.#last;
   }
 
   async #oneAtATime<T>(change: () => Promise<T | Refusal>): Promise<T | Refusal> {
