@@ -26,6 +26,14 @@ export const limits = {
   orderBodyBytesMax: 4 * 1024,
   saleBodyBytesMax: 1024 * 1024,
   ordersPerListMax: 1_000,
+  /** Requests an acceptor writes before it publishes them: a shard starts on a batch while it is being written. */
+  publishCountMax: 256,
+  /** Turns of an acceptor's event loop without a reply before it stops polling and waits for the doorbell. */
+  replyPollTurnsMax: 8,
+  /** Belt to the doorbell's braces, for acceptors. */
+  replyWaitMsMax: 100,
+  /** How often an acceptor looks for requests past their deadline. */
+  replySweepMs: 50,
   /** Batches of the embedding API that may wait for room in the in-flight table. */
   batchesWaitingMax: 1_024,
   /** Changes to sales that may wait for the one under way. */

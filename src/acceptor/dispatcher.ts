@@ -18,15 +18,6 @@ import type { SaleState } from '../sale/phase.js';
 import { readText, writeText } from '../text.js';
 import { InFlightTable, type ReplySink } from './in-flight.js';
 
-/** Turns of the event loop without a reply before the thread stops polling and waits for the doorbell. */
-const idleTurnsMax = 8;
-/** How often requests past their deadline are looked for. */
-const sweepMs = 50;
-/** Belt to the doorbell's braces. */
-const waitMsMax = 100;
-/** Records written before they are published, so that a shard starts on a large batch while it is being written. */
-const publishEvery = 256;
-
 /** Somebody with more requests than there was room for. */
 export interface Waiter {
   /** Called once there may be room. */
@@ -57,7 +48,8 @@ export class Dispatcher {
   readonly #onDefect: (error: unknown) => void;
   readonly #turn = () => this.#runTurn();
   readonly #reply: Reply = newReply();
-  readonly #sweeper: NodeJS.Timeout;
+  /** Runs while anything is in flight, so that an idle engine is not woken. */
+  #sweeper: NodeJS.Timeout | undefined = undefined;
   /** Ring and record of the reply being settled, for `replyBuyer`. */
   #replyRing: RingConsumer | undefined;
   #replyAt = 0;
@@ -94,8 +86,6 @@ export class Dispatcher {
     this.#nowMs = options.clock();
     this.#replyDeadlineMs = options.replyDeadlineMs;
     this.#onDefect = options.onDefect;
-    this.#sweeper = setInterval(() => this.#sweep(), sweepMs);
-    this.#sweeper.unref();
   }
 
   get shards(): number {
@@ -230,7 +220,7 @@ export class Dispatcher {
     const link = this.#links[shard]!;
     if (!link.open) return 'recovering';
     // The record claimed before this one is complete by now: only whole records are published.
-    if (link.unpublished >= publishEvery) this.#publish(link);
+    if (link.unpublished >= limits.publishCountMax) this.#publish(link);
     if (this.#inFlight.full) return this.#refuseOverload();
     const at = link.requests.claim();
     if (at === -1) return this.#refuseOverload();
@@ -260,6 +250,7 @@ export class Dispatcher {
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(this.#turn);
+    this.#startSweeper();
   }
 
   #publish(link: Link): void {
@@ -280,7 +271,7 @@ export class Dispatcher {
       return;
     }
     this.#idleTurns = settled > 0 ? 0 : this.#idleTurns + 1;
-    if (this.#idleTurns <= idleTurnsMax && !this.#allBusy()) this.#schedule();
+    if (this.#idleTurns <= limits.replyPollTurnsMax && !this.#allBusy()) this.#schedule();
     else this.#waitForDoorbell();
   }
 
@@ -349,7 +340,7 @@ export class Dispatcher {
       this.#schedule();
       return;
     }
-    const rung = this.#doorbell.waitAsync(waitMsMax);
+    const rung = this.#doorbell.waitAsync(limits.replyWaitMsMax);
     if (rung === undefined) {
       this.#schedule();
       return;
@@ -365,11 +356,18 @@ export class Dispatcher {
     });
   }
 
+  /** Ends requests past their deadline. */
   #sweep(): void {
+    this.#sweeper = undefined;
     if (this.#inFlight.count === 0) return;
+    this.#startSweeper();
     const late = this.#inFlight.expire(this.#clock(), newReply(Outcome.timeout));
     this.#counters.add(AcceptorCount.timedOut, late);
     if (late > 0) this.#schedule();
+  }
+
+  #startSweeper(): void {
+    this.#sweeper ??= setTimeout(() => this.#sweep(), limits.replySweepMs).unref();
   }
 
   /** Ends what waits for a shard that has gone: its callers are told to try again. */
@@ -387,6 +385,6 @@ export class Dispatcher {
   }
 
   close(): void {
-    clearInterval(this.#sweeper);
+    clearTimeout(this.#sweeper);
   }
 }
