@@ -124,8 +124,11 @@ export class Exchange {
     });
   }
 
-  /** @param close whether to close the connection, because the rest of the request is not read */
-  refuse(refusal: Refusal, close = false, allow?: string): void {
+  /**
+   * @param close whether to close the connection, because the rest of the request is not read
+   * @param withoutBody for HEAD, whose answer has the head of the others and nothing after it
+   */
+  refuse(refusal: Refusal, close = false, allow?: string, withoutBody = false): void {
     const res = this.#take();
     if (res === undefined) return;
     this.#answer(res, () => {
@@ -136,7 +139,10 @@ export class Exchange {
         res.writeHeader('Retry-After', String(refusal.retryAfterSeconds));
       }
       if (allow !== undefined) res.writeHeader('Allow', allow);
-      res.end(problemJson(refusal), close || this.#host.closing);
+      const body = problemJson(refusal);
+      const closing = close || this.#host.closing;
+      if (withoutBody) res.endWithoutBody(Buffer.byteLength(body), closing);
+      else res.end(body, closing);
     });
   }
 

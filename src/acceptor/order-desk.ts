@@ -153,7 +153,8 @@ export class OrderDesk {
         after = reply.orderNumber;
       }
     }
-    orders.sort((a, b) => a.createdAtMs - b.createdAtMs || a.sequence - b.sequence);
+    // Stable, so that orders of one shard in the same millisecond stay in the order in which it accepted them.
+    orders.sort((a, b) => a.createdAtMs - b.createdAtMs);
     const truncated = orders.length > limits.ordersPerListMax;
     return { ok: true, orders: orders.slice(0, limits.ordersPerListMax), truncated };
   }

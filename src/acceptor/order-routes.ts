@@ -5,7 +5,7 @@ import { refuse } from '../errors.js';
 import { Opcode, type Reply } from '../memory/records.js';
 import type { CatalogueSku } from '../sale/catalogue.js';
 import { Outcome } from '../sale/outcome.js';
-import { formatSentences, formats, isId, isPrintable } from '../sale/rules.js';
+import { formatSentences, formats, isId } from '../sale/rules.js';
 import { isOrderBody, orderBody } from '../sale/schema.js';
 import { issuesOf } from '../validation.js';
 import { admit } from './admission.js';
@@ -168,10 +168,19 @@ function pathError(saleId: string, key: string): { path: string; message: string
   return keyError(key);
 }
 
-/** What is wrong with an Idempotency-Key header; empty means that there is none. */
+const printableAscii = /^[\x20-\x7e]+$/;
+
+/**
+ * What is wrong with an Idempotency-Key header; empty means that there is none. In a header only ASCII is safe:
+ * uWebSockets.js hands other bytes over as Latin-1, and strips them where they begin or end a value.
+ */
 export function keyError(key: string): { path: string; message: string } | undefined {
-  if (key === '' || isPrintable(key, limits.idempotencyKeyBytesMax)) return undefined;
-  return { path: '/headers/idempotency-key', message: formatSentences[formats.text]! };
+  if (key === '' || (printableAscii.test(key) && key.length <= limits.idempotencyKeyBytesMax))
+    return undefined;
+  return {
+    path: '/headers/idempotency-key',
+    message: `must be 1 to ${limits.idempotencyKeyBytesMax} bytes of printable ASCII`,
+  };
 }
 
 /** Runs `done` once it is certain that the request has no body: a body would be silently ignored otherwise. */

@@ -51,12 +51,16 @@ export function route(app: TemplatedApp, host: ExchangeHost, routes: readonly Ro
     const refusal = refuse('method_not_allowed', `This route answers ${allow}.`);
     app.any(
       pattern,
-      guard((exchange) => exchange.refuse(refusal, false, allow)),
+      guard((exchange, req) => exchange.refuse(refusal, false, allow, isHead(req))),
     );
   }
   const notFound = refuse('not_found', 'There is no such route.');
   app.any(
     '/*',
-    guard((exchange) => exchange.refuse(notFound)),
+    guard((exchange, req) => exchange.refuse(notFound, false, undefined, isHead(req))),
   );
+}
+
+function isHead(req: HttpRequest): boolean {
+  return req.getMethod() === 'head';
 }
