@@ -69,10 +69,10 @@ export class OrderOutcomes implements Iterable<OrderOutcome> {
 
   /** The outcome of request `index`, or undefined beyond the batch. */
   at(index: number): OrderOutcome | undefined {
-    const request = this.#requests[index];
-    if (request === undefined) return undefined;
     const refusal = this.#refusals.get(index);
     if (refusal !== undefined) return refusal;
+    const request = this.#requests[index];
+    if (request === undefined) return undefined;
     const words = this.#words;
     const at = index * wordColumns;
     const outcome = words[at]! as Outcome;

@@ -24,7 +24,7 @@ import {
   resolveListenOptions,
   shardsDefault,
 } from '../config.js';
-import { type Refusal, refuse } from '../errors.js';
+import { LeiniaoError, type Refusal, refuse } from '../errors.js';
 import { type Logger, silentLogger } from '../log.js';
 import { allocateSharedMemory, type SharedMemory } from '../memory/shared-memory.js';
 import { StockTable } from '../memory/stock-table.js';
@@ -103,6 +103,7 @@ export class Engine {
         lost.abandon(shard);
       });
       await pool.opened();
+      dataDir?.markComplete();
       const catalogue = new Catalogue(shards);
       const stock = new StockTable(memory.stock);
       const storeTag =
@@ -174,6 +175,7 @@ export class Engine {
    * order than `placeOrder`; the array is the queue, and at most `inFlightMax` are under way at a time.
    */
   async placeOrders(requests: readonly OrderRequest[]): Promise<OrderOutcomes> {
+    if (!Array.isArray(requests)) throw new TypeError('placeOrders takes an array of orders');
     const refusal = this.#refusal();
     if (refusal !== undefined) return OrderOutcomes.allRefused(requests, refusal);
     return await this.#desk.placeMany(requests);
@@ -226,6 +228,7 @@ export class Engine {
   async listen(options: ListenOptions = {}): Promise<{ host: string; port: number; url: string }> {
     const { context, control, log } = this.#parts;
     const config = resolveListenOptions(options);
+    if (this.#closing !== undefined) throw new LeiniaoError('listen_failed', 'the engine is closed');
     const server = await listen({
       context,
       operator: control,

@@ -5,13 +5,13 @@
 import { Piscina } from 'piscina';
 import { LeiniaoError } from '../errors.js';
 import { ShardState, ThreadTable } from '../memory/thread-table.js';
-import type { ShardTask } from '../shard/service.js';
+import type { ShardEnd, ShardTask } from '../shard/service.js';
 
 /** Belt to the notification's braces while waiting for a shard to open. */
 const openPollMs = 200;
 
 export class ShardPool {
-  readonly #pool: Piscina<ShardTask, void>;
+  readonly #pool: Piscina<ShardTask, ShardEnd>;
   readonly #tasks: readonly Promise<void>[];
   readonly #threads: ThreadTable;
   readonly #shards: number;
@@ -35,13 +35,16 @@ export class ShardPool {
     });
     // Without a listener Piscina's own report of a lost worker would end the process; the task's rejection tells it.
     this.#pool.on('error', () => undefined);
-    this.#tasks = tasks.map((task) =>
-      this.#pool.run(task).catch((error: unknown) => {
+    this.#tasks = tasks.map(async (task) => {
+      try {
+        const end = await this.#pool.run(task);
+        if (end.kind === 'not started') throw new LeiniaoError(end.code, end.message);
+      } catch (error) {
         this.#threads.setState(task.shard, ShardState.failed);
         if (!this.#closing) onFailure(task.shard, error);
         throw error;
-      }),
-    );
+      }
+    });
     // Waited for in `opened` and `close`; a rejection in between is not unhandled, it was reported above.
     for (const task of this.#tasks) task.catch(() => undefined);
   }
@@ -55,8 +58,7 @@ export class ShardPool {
     for (;;) {
       const state = this.#threads.state(shard);
       if (state === ShardState.open) return;
-      if (state === ShardState.failed)
-        await task.catch((error: unknown) => Promise.reject(asStartError(error)));
+      if (state === ShardState.failed) await task.catch(throwStartError);
       await this.#threads.stateChanged(shard, state, openPollMs);
     }
   }
@@ -70,9 +72,7 @@ export class ShardPool {
   }
 }
 
-/** A start error from a worker. Errors cross threads as plain ones, with their properties. */
-function asStartError(error: unknown): LeiniaoError {
-  const { code, message } = error as { code?: LeiniaoError['code']; message: string };
-  const known = typeof code === 'string' && code.startsWith('data_dir_');
-  return new LeiniaoError(known ? code : 'shard_failed', message, { cause: error });
+function throwStartError(cause: unknown): never {
+  if (cause instanceof LeiniaoError) throw cause;
+  throw new LeiniaoError('shard_failed', `a shard could not start: ${(cause as Error).message}`, { cause });
 }

@@ -96,12 +96,13 @@ export class Catalogue {
 
   /** Plans a `PUT` of a sale; nothing changes until `take`. */
   plan(id: string, definition: SaleDefinition, nowMs: number): SalePlan {
-    const issues = issuesOf(saleDefinition, definition, formatSentences);
+    const misshapen = issuesOf(saleDefinition, definition, formatSentences);
+    if (misshapen.length > 0) return malformed(misshapen);
     const startsAtMs = definition.startsAt === undefined ? nowMs : Date.parse(definition.startsAt);
     const endsAtMs =
       definition.endsAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(definition.endsAt);
-    if (issues.length === 0) issues.push(...furtherIssues(definition, startsAtMs, endsAtMs));
-    if (issues.length > 0) return { ...refuse('invalid_request', 'The sale is malformed.'), errors: issues };
+    const issues = furtherIssues(definition, startsAtMs, endsAtMs);
+    if (issues.length > 0) return malformed(issues);
     const before = this.#sales.get(id);
     if (before !== undefined) {
       if (sameDefinition(before.definition, definition)) return { kind: 'unchanged', sale: before };
@@ -226,6 +227,10 @@ export function recordOf(sale: CatalogueSale): SaleRecord {
     state: sale.state,
     places: sale.skus.map(({ row, shard }) => [row, shard]),
   };
+}
+
+function malformed(errors: readonly ValidationIssue[]): Refusal {
+  return { ...refuse('invalid_request', 'The sale is malformed.'), errors };
 }
 
 /** What a schema cannot say: times that are no times, an end before its start, the same SKU twice. */

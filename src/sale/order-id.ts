@@ -40,7 +40,7 @@ export class OrderIds {
 
   /** Where the order is, or undefined when no order of this store can have this id. */
   parse(id: string): OrderAddress | undefined {
-    if (!pattern.test(id) || !id.startsWith(this.#store)) return undefined;
+    if (typeof id !== 'string' || !pattern.test(id) || !id.startsWith(this.#store)) return undefined;
     const shard = Number.parseInt(id.slice(6, 8), 16);
     const number = Number.parseInt(id.slice(8), 16);
     return shard < this.#prefixes.length && number < 2 ** 31 ? { shard, number } : undefined;

@@ -19,11 +19,13 @@ const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
 
 /** Whether `text` is a sale or SKU id. */
 export function isId(text: string): boolean {
-  return id.test(text);
+  // An expression would take a number for its digits.
+  return typeof text === 'string' && id.test(text);
 }
 
 /** Whether `text` is printable UTF-8 of 1 to `bytesMax` bytes. */
 export function isPrintable(text: string, bytesMax: number): boolean {
+  if (typeof text !== 'string') return false;
   const { length } = text;
   if (length === 0 || length > bytesMax) return false;
   for (let i = 0; i < length; i++) {

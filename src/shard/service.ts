@@ -4,6 +4,7 @@
  */
 import { type ClockOrigin, clockFrom } from '../clock.js';
 import { type Durability, durabilities } from '../config.js';
+import { LeiniaoError, type StartErrorCode } from '../errors.js';
 import { KeyTable } from '../memory/key-table.js';
 import type { SharedMemory } from '../memory/shared-memory.js';
 import { StockTable } from '../memory/stock-table.js';
@@ -29,8 +30,26 @@ export interface ShardTask {
   readonly flushDelayMs: number;
 }
 
-/** Runs one shard to its end. Rejects when the shard cannot start or its store fails. */
-export default async function runShard(task: ShardTask): Promise<void> {
+/**
+ * How a shard's task ended. A start error is a value, because an error that crosses threads keeps its message but not
+ * its code.
+ */
+export type ShardEnd =
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'not started'; readonly code: StartErrorCode; readonly message: string };
+
+/** Runs one shard to its end. Rejects when its store fails, or by a defect of ours. */
+export default async function runShard(task: ShardTask): Promise<ShardEnd> {
+  try {
+    await serveShard(task);
+    return { kind: 'stopped' };
+  } catch (error) {
+    if (!(error instanceof LeiniaoError)) throw error;
+    return { kind: 'not started', code: error.code, message: error.message };
+  }
+}
+
+async function serveShard(task: ShardTask): Promise<void> {
   const { shard, memory, durability } = task;
   const threads = new ThreadTable(memory.threads, memory.shards);
   const tables = memory.keys.map((buffer) => new KeyTable(buffer, task.ordersMax));

@@ -2,13 +2,14 @@
  * The data folder: what is in it, whether it can be used, and the lock that keeps a second engine out. Used by the
  * thread that starts the engine.
  *
- *   leiniao.json    format, store id, number of shards; written once
+ *   leiniao.json    format, store id, number of shards, and whether every part has been made
  *   catalogue/      sale definitions (LMDB)
  *   shard-000/ …    one journal per shard (LMDB), and the tail of durability "commit"
  */
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -22,7 +23,9 @@ import {
 } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { join, resolve } from 'node:path';
+import { limits } from '../config.js';
 import { LeiniaoError } from '../errors.js';
+import { databaseFile } from './lmdb.js';
 
 const dataFormat = 1;
 const metaName = 'leiniao.json';
@@ -33,18 +36,22 @@ interface Meta {
   readonly format: number;
   readonly storeId: string;
   readonly shards: number;
+  /** False until every part has been made once: from then on a part that is missing is damage. */
+  readonly complete: boolean;
 }
 
 export class DataDir {
   readonly path: string;
   readonly storeId: string;
   readonly shards: number;
+  readonly #meta: Meta;
   readonly #lock: Server;
 
   private constructor(path: string, meta: Meta, lock: Server) {
     this.path = path;
     this.storeId = meta.storeId;
     this.shards = meta.shards;
+    this.#meta = meta;
     this.#lock = lock;
   }
 
@@ -72,6 +79,7 @@ export class DataDir {
           format: dataFormat,
           storeId: randomBytes(16).toString('hex'),
           shards: options.shards ?? options.shardsDefault,
+          complete: false,
         };
         writeMeta(path, meta);
         return new DataDir(path, meta, lock);
@@ -83,11 +91,28 @@ export class DataDir {
           { issues: [{ path: '/shards', message: `must be ${existing.shards}, as the data folder has` }] },
         );
       }
-      return new DataDir(path, existing, lock);
+      const dataDir = new DataDir(path, existing, lock);
+      if (existing.complete) dataDir.#checkParts();
+      return dataDir;
     } catch (error) {
       await release(lock);
       throw error;
     }
+  }
+
+  /** Refuses a folder that has lost a part: to make it anew would be to sell its stock again. */
+  #checkParts(): void {
+    const parts = Array.from({ length: this.shards }, (_, shard) => this.shardPath(shard));
+    for (const part of [this.cataloguePath, ...parts]) {
+      if (!existsSync(join(part, databaseFile))) {
+        throw new LeiniaoError('data_dir_damaged', `${join(part, databaseFile)} is missing`);
+      }
+    }
+  }
+
+  /** Notes that every part has been made. Called once all of them are open. */
+  markComplete(): void {
+    if (!this.#meta.complete) writeMeta(this.path, { ...this.#meta, complete: true });
   }
 
   /** The folder of a shard's store. */
@@ -151,10 +176,16 @@ function parseMeta(text: string): Meta | undefined {
   }
   if (typeof value?.format !== 'number') return undefined;
   // A later format may have other fields: its number alone is enough to refuse it.
-  if (value.format !== dataFormat) return { format: value.format, storeId: '', shards: 0 };
-  const { storeId, shards } = value;
-  const whole = typeof storeId === 'string' && /^[0-9a-f]{32}$/.test(storeId) && Number.isInteger(shards);
-  return whole ? { format: dataFormat, storeId, shards: shards! } : undefined;
+  if (value.format !== dataFormat) return { format: value.format, storeId: '', shards: 0, complete: false };
+  const { storeId, shards, complete } = value;
+  const whole =
+    typeof storeId === 'string' &&
+    /^[0-9a-f]{32}$/.test(storeId) &&
+    Number.isInteger(shards) &&
+    shards! >= 1 &&
+    shards! <= limits.shardsMax &&
+    typeof complete === 'boolean';
+  return whole ? { format: dataFormat, storeId, shards: shards!, complete } : undefined;
 }
 
 function writeMeta(path: string, meta: Meta): void {

@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { type Database, open as openLmdb, type RootDatabase } from 'lmdb';
 import { LeiniaoError } from '../errors.js';
 
+/** LMDB's own name for the file in an environment's folder. */
+export const databaseFile = 'data.mdb';
+
 export type Environment = RootDatabase<Buffer, string>;
 export type NumberedRecords = Database<Buffer, number>;
 export type NamedRecords = Database<Buffer, string>;
@@ -16,7 +19,7 @@ export type NamedRecords = Database<Buffer, string>;
  */
 export function openEnvironment(path: string, bytesMax: number): Environment {
   mkdirSync(path, { recursive: true });
-  checkWhole(join(path, 'data.mdb'));
+  checkWhole(join(path, databaseFile));
   try {
     return openLmdb<Buffer, string>({
       path,
