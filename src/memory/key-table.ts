@@ -3,7 +3,7 @@
  * The owner shard writes; the other shards look keys up, because a key is scoped to sale and buyer while the
  * SKUs of one sale have several owners.
  *
- *   word 0          arena words used      word 1   keys
+ *   word 0          arena words used
  *   word 32 …       slots: word of an entry in the arena, 0 for free; a power of two of them
  *   arena           entries, appended: sale number | buyer bytes, key bytes << 8 | reference | hash | buyer | key
  */
@@ -33,15 +33,16 @@ export interface KeyQuery {
 
 export class KeyTable {
   readonly #words: Int32Array;
-  readonly #keysMax: number;
   readonly #slotMask: number;
   readonly #arena: number;
+  readonly #keysMax: number;
+  #count = 0;
   #insertedSlot = 0;
 
   constructor(buffer: SharedArrayBuffer, keysMax: number) {
     this.#words = new Int32Array(buffer);
-    this.#keysMax = keysMax;
     const slots = slotsFor(keysMax);
+    this.#keysMax = keysMax;
     this.#slotMask = slots - 1;
     this.#arena = slotsWord + slots;
   }
@@ -54,7 +55,7 @@ export class KeyTable {
   clear(): void {
     this.#words.fill(0, slotsWord, this.#arena);
     this.#words[0] = 0;
-    this.#words[1] = 0;
+    this.#count = 0;
   }
 
   /** The reference stored with a key, or -1. Any thread. */
@@ -82,9 +83,7 @@ export class KeyTable {
   /** Owner only. Whether one more key fits. */
   hasRoom(): boolean {
     // Both: short keys would fill the slots before the arena, and a full table would be searched for ever.
-    return (
-      this.#words[1]! < this.#keysMax && this.#arena + this.#words[0]! + entryWordsMax <= this.#words.length
-    );
+    return this.#count < this.#keysMax && this.#arena + this.#words[0]! + entryWordsMax <= this.#words.length;
   }
 
   /** Owner only. Adds a key that is not there. */
@@ -101,10 +100,10 @@ export class KeyTable {
     copyWords(query.words, query.buyerAt, words, at + entry.texts, buyerWords);
     copyWords(query.words, query.keyAt, words, at + entry.texts + buyerWords, keyWords);
     words[0] = words[0]! + entry.texts + buyerWords + keyWords;
-    words[1] = words[1]! + 1;
     let i = query.hash & this.#slotMask;
     while (words[slotsWord + i] !== 0) i = (i + 1) & this.#slotMask;
     this.#insertedSlot = i;
+    this.#count += 1;
     // Publishes the entry. Sequentially consistent, so that of two shards that insert the same key and then look
     // at each other's tables at least one sees the other.
     Atomics.store(words, slotsWord + i, at);
@@ -112,7 +111,7 @@ export class KeyTable {
 
   /** Owner only. Takes the last insert back. Its entry stays in the arena, where a reader may still be at it. */
   retractLast(): void {
-    this.#words[1] = this.#words[1]! - 1;
+    this.#count -= 1;
     Atomics.store(this.#words, slotsWord + this.#insertedSlot, 0);
   }
 }

@@ -60,19 +60,17 @@ export class StockTable {
   publish(row: number, before: Stock, now: Stock): void {
     const words = this.#words;
     const base = row * rowWords;
+    assert(now.available >= 0, 'a stock row never goes below zero');
     const more = before.total !== now.total || before.confirmed !== now.confirmed;
     if (more) this.#open(base);
-    const taken = before.available - now.available;
-    const found = Atomics.sub(words, base + available, taken);
-    assert(
-      found === before.available && found >= taken,
-      'a stock row has one writer, and never goes below zero',
-    );
+    const found = Atomics.sub(words, base + available, before.available - now.available);
     if (more) {
       Atomics.add(words, base + confirmed, now.confirmed - before.confirmed);
       Atomics.add(words, base + total, now.total - before.total);
       this.#close(base);
     }
+    // Last, so that a writer who stops here leaves no reader waiting for an even version.
+    assert(found === before.available, 'a stock row has one writer');
   }
 
   /** Owner only. Writes a row outright, whatever it held. */

@@ -50,6 +50,8 @@ export class Commands {
   readonly reply: Reply = newReply();
   readonly #query = newKeyQuery();
   readonly #hashes = new Int32Array(lanes);
+  /** By lane: the number of the sale that its hash is for; 0 for none. */
+  readonly #hashedFor = new Int32Array(lanes);
 
   /** @param options.batch where entries go, or undefined when nothing is journalled */
   constructor(options: {
@@ -67,10 +69,12 @@ export class Commands {
   /** Hashes the buyer of the request that `execute` will get with the same lane. */
   lookAhead(lane: number, words: Int32Array, at: number): void {
     const sku = this.#state.skus[words[at + requestLayout.row]!];
+    this.#hashedFor[lane] = 0;
     if (words[at + requestLayout.opcode] !== Opcode.place || sku === undefined) return;
     const buyerBytes = words[at + requestLayout.lengths]! & 0xff;
     const { number } = sku.sale;
     this.#hashes[lane] = this.#state.buyerHash(number, words, at + requestLayout.text, buyerBytes);
+    this.#hashedFor[lane] = number;
   }
 
   /** Fetches what the look-ups of the first `count` lanes need. Changes nothing. */
@@ -84,7 +88,7 @@ export class Commands {
     this.reply.row = words[at + requestLayout.row]!;
     switch (opcode) {
       case Opcode.place:
-        return this.#place(this.#hashes[lane]!, words, at, nowMs);
+        return this.#place(lane, words, at, nowMs);
       case Opcode.confirm:
         this.#step(words[at + requestLayout.orderNumber]!, Step.confirm, nowMs);
         break;
@@ -121,7 +125,7 @@ export class Commands {
     return 'after commit';
   }
 
-  #place(hash: number, words: Int32Array, at: number, nowMs: number): Urgency {
+  #place(lane: number, words: Int32Array, at: number, nowMs: number): Urgency {
     const { reply } = this;
     const state = this.#state;
     const row = words[at + requestLayout.row]!;
@@ -148,9 +152,15 @@ export class Commands {
       if (found !== -1) return this.#replay(found, row, quantity);
     }
     // A request made for another revision met the sale while it was being replaced, hence before it opened.
-    if (sku.revision !== words[at + requestLayout.revision] || sale.frozen) {
+    const revision = words[at + requestLayout.revision]!;
+    if (sku.revision !== revision || sale.revision !== revision || sale.frozen) {
       return this.#refuse(Outcome.notStarted);
     }
+    // A definition in the same group may have given the row to a sale that the look ahead could not know.
+    const hash =
+      this.#hashedFor[lane] === sale.number
+        ? this.#hashes[lane]!
+        : state.buyerHash(sale.number, words, buyerAt, buyerBytes);
     const known = state.buyers.find(hash, sale.number, words, buyerAt, buyerBytes);
     const purchased = known === -1 || sku.limitPerBuyer === 0 ? 0 : state.buyers.purchased(known, row);
     const phase = phaseAt(sale, sale.state, nowMs);
@@ -221,13 +231,19 @@ export class Commands {
    * same time: each publishes first and looks second, so at least one of them sees the other and steps back.
    */
   #claimKey(query: KeyQuery, reference: number, sale: ShardSale): Outcome {
+    // Looking comes first too: a key that was taken back leaves its bytes behind, so that is for the race only.
+    const taken = sale.spread ? this.#lookElsewhere(query) : Outcome.done;
+    if (taken !== Outcome.done) return taken;
     this.#state.keys.insert(query, reference);
-    if (!sale.spread) return Outcome.done;
+    const lost = sale.spread ? this.#lookElsewhere(query) : Outcome.done;
+    if (lost !== Outcome.done) this.#state.keys.retractLast();
+    return lost;
+  }
+
+  #lookElsewhere(query: KeyQuery): Outcome {
     for (const other of this.#foreign) {
-      const open = other.isOpen();
-      if (open && other.keys.find(query) === -1) continue;
-      this.#state.keys.retractLast();
-      return open ? Outcome.idempotencyConflict : Outcome.shardRecovering;
+      if (!other.isOpen()) return Outcome.shardRecovering;
+      if (other.keys.find(query) !== -1) return Outcome.idempotencyConflict;
     }
     return Outcome.done;
   }

@@ -261,7 +261,6 @@ export class ShardState {
     this.#undefine(row);
     this.stock.reset(row, { total: 0, available: 0, held: 0, confirmed: 0 });
     sku.sale.skus -= 1;
-    sku.sale.frozen = false;
     if (sku.sale.skus === 0) this.sales.delete(sku.sale.number);
   }
 

@@ -32,6 +32,9 @@ const metaName = 'leiniao.json';
 /** Written and removed at start: a full or read-only disk is better found then than at the first order. */
 const probeBytes = 256 * 1024;
 
+/** What a start that was cut off, or the lock, may leave in a folder that is otherwise empty. */
+const ours = /^(lost\+found|lock\.sock|leiniao\.json\.new|\.probe-\d+)$/;
+
 interface Meta {
   readonly format: number;
   readonly storeId: string;
@@ -147,7 +150,7 @@ function readMeta(path: string): Meta | undefined {
     text = readFileSync(join(path, metaName), 'utf8');
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw diskError(path, cause);
-    const strangers = readdirSync(path).filter((name) => name !== 'lost+found');
+    const strangers = readdirSync(path).filter((name) => !ours.test(name));
     if (strangers.length === 0) return undefined;
     throw new LeiniaoError(
       'data_dir_damaged',

@@ -126,13 +126,15 @@ function adoptTail(journal: Journal, records: readonly Buffer[], visit: (commit:
   const adopted: Buffer[] = [];
   for (const record of records) {
     if (record.readUInt32LE(commitLayout.number * 4) < firstNumber) continue;
+    let commit: Commit;
     try {
-      visit(follow(journal.head, record));
+      commit = follow(journal.head, record);
     } catch (error) {
       // Torn by a power cut: what follows was never promised to survive one.
       if (error instanceof LeiniaoError) break;
       throw error;
     }
+    visit(commit);
     adopted.push(record);
   }
   if (adopted.length > 0) journal.append(firstNumber, adopted);
