@@ -54,13 +54,15 @@ export class RawConnection {
   readonly socket: Socket;
   /** Whether the connection is closed, by whichever side. */
   closed = false;
-  #received = Buffer.alloc(0);
-  #taken = 0;
+  readonly #chunks: Buffer[] = [];
+  readonly #answers: RawAnswer[] = [];
+  #rest: Buffer = Buffer.alloc(0);
+  #parsed = 0;
 
   private constructor(socket: Socket) {
     this.socket = socket;
     socket.on('data', (chunk) => {
-      this.#received = Buffer.concat([this.#received, chunk]);
+      this.#chunks.push(chunk);
     });
     // A reset is one way for a server to close; 'close' follows.
     socket.on('error', () => undefined);
@@ -80,7 +82,7 @@ export class RawConnection {
 
   /** Everything that has come in. */
   get received(): Buffer {
-    return this.#received;
+    return Buffer.concat(this.#chunks);
   }
 
   /** Hands bytes to the kernel and resolves once it has them, or once the connection is gone. */
@@ -99,14 +101,23 @@ export class RawConnection {
 
   /** The next whole answer. An interim answer (1xx) counts as one. */
   async answer(deadlineMs = 5_000): Promise<RawAnswer> {
-    const next = () => parseAnswers(this.#received).answers[this.#taken];
-    await until('an answer', () => next() !== undefined || this.closed, deadlineMs);
-    const answer = next();
-    if (answer === undefined) {
-      throw new Error(`closed without an answer; received ${JSON.stringify(this.#received.toString())}`);
+    await until('an answer', () => this.#parse() > 0 || this.closed, deadlineMs);
+    if (this.#parse() > 0) return this.#answers.shift()!;
+    const last = JSON.stringify(this.#rest.toString('latin1', 0, 200));
+    throw new Error(`closed without an answer; of the next one came ${this.#rest.length} bytes: ${last}`);
+  }
+
+  /** How many whole answers have come in and not been asked for. */
+  #parse(): number {
+    if (this.#parsed < this.#chunks.length) {
+      const { answers, rest } = parseAnswers(
+        Buffer.concat([this.#rest, ...this.#chunks.slice(this.#parsed)]),
+      );
+      this.#parsed = this.#chunks.length;
+      this.#answers.push(...answers);
+      this.#rest = rest;
     }
-    this.#taken += 1;
-    return answer;
+    return this.#answers.length;
   }
 
   async closing(deadlineMs = 5_000): Promise<void> {
