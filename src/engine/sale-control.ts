@@ -82,16 +82,25 @@ export class SaleControl implements SaleOperator {
       if (frozen !== Outcome.done) return refusalOf(frozen, before, this.#clock());
     }
     // From here on the change will happen: if the process dies now, the next start sends it to the shards.
-    try {
-      this.#records?.put(recordOf(sale));
-    } catch (error) {
+    const unstored = this.#store(recordOf(sale));
+    if (unstored !== undefined) {
       if (before !== undefined) await this.#unfreeze(before);
-      throw error;
+      return unstored;
     }
     const gone = await this.#toAll(removed, (sku, sink, token) => this.#dispatcher.remove(sku, sink, token));
     this.#catalogue.take(sale);
     const failed = this.#failure(gone, sale) ?? (await this.#tellShards(sale));
     return failed ?? { ok: true, created: before === undefined, sale: this.#view(sale) };
+  }
+
+  /** Puts a sale on disk. A disk that is full is the operator's to mend, and nothing has changed then. */
+  #store(record: SaleRecord): Refusal | undefined {
+    try {
+      this.#records?.put(record);
+      return undefined;
+    } catch (error) {
+      return refuse('overloaded', `The change could not be stored: ${(error as Error).message}`, 10);
+    }
   }
 
   /** Sends a sale's definition and state to its owners. Returns what went wrong, if anything did. */
@@ -141,7 +150,8 @@ export class SaleControl implements SaleOperator {
     const over = phaseAt(sale, sale.state, nowMs) === Phase.ended;
     if (over && state !== SaleState.ended) return refusalOf(Outcome.ended, sale, nowMs);
     if (sale.state !== state && !over) {
-      this.#records?.put({ ...recordOf(sale), state });
+      const unstored = this.#store({ ...recordOf(sale), state });
+      if (unstored !== undefined) return unstored;
       sale.state = state;
     }
     const failed = this.#failure(await this.#controlAll(sale), sale);

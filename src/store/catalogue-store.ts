@@ -2,6 +2,7 @@
 import { Packr } from 'msgpackr';
 import { LeiniaoError } from '../errors.js';
 import type { SaleRecord } from '../sale/catalogue.js';
+import { saleDefinition } from '../sale/schema.js';
 import { type Environment, type NamedRecords, openEnvironment } from './lmdb.js';
 
 const bytesMax = 2 ** 32;
@@ -23,13 +24,7 @@ export class CatalogueStore {
   read(): SaleRecord[] {
     const records: SaleRecord[] = [];
     for (const { key, value } of this.#sales.getRange()) {
-      try {
-        records.push(packr.unpack(value) as SaleRecord);
-      } catch (cause) {
-        throw new LeiniaoError('data_dir_damaged', `the stored sale ${String(key)} cannot be read`, {
-          cause,
-        });
-      }
+      records.push(readRecord(String(key), value));
     }
     return records.sort((a, b) => a.number - b.number);
   }
@@ -42,4 +37,22 @@ export class CatalogueStore {
   async close(): Promise<void> {
     await this.#environment.close();
   }
+}
+
+function readRecord(id: string, bytes: Buffer): SaleRecord {
+  let record: Partial<SaleRecord> | null;
+  try {
+    record = packr.unpack(bytes) as Partial<SaleRecord> | null;
+  } catch (cause) {
+    throw new LeiniaoError('data_dir_damaged', `the stored sale ${String(id)} cannot be read`, { cause });
+  }
+  const whole =
+    record?.id === id &&
+    Number.isInteger(record.number) &&
+    Number.isInteger(record.revision) &&
+    Array.isArray(record.places) &&
+    saleDefinition.Check(record.definition) &&
+    record.places.length === record.definition.skus.length;
+  if (!whole) throw new LeiniaoError('data_dir_damaged', `the stored sale ${String(id)} is not a sale`);
+  return record as SaleRecord;
 }

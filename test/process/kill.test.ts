@@ -306,35 +306,6 @@ describe('told to stop', () => {
     expect(server.log.lines).toEqual([]);
   });
 
-  test('by SIGTERM it sends an answer that its client is slow to read to its end', async () => {
-    const { server, port } = await serve();
-    const skus = Array.from({ length: 1_024 }, (_, i) => ({
-      sku: `${i}`.padStart(64, 's'),
-      stock: 2_000_000_000,
-    }));
-    for (const id of ['w1', 'w2', 'w3']) {
-      const put = requestBytes({
-        method: 'PUT',
-        path: `/v1/sales/${id}`,
-        headers: ['Content-Type: application/json'],
-        body: JSON.stringify({ skus }),
-      });
-      expect((await exchange(port, put)).status).toBe(201);
-    }
-    const [slow] = await open(port, 1);
-    slow!.socket.pause();
-    // Some megabytes: more than the kernel takes for a client that does not read.
-    const list = requestBytes({ method: 'GET', path: '/v1/sales' });
-    const answers = 16;
-    await slow!.send(Buffer.concat(Array.from({ length: answers }, () => list)));
-    await exchange(port, healthBytes);
-    server.child.kill('SIGTERM');
-    await shuttingDown(server);
-    slow!.socket.resume();
-    for (let i = 0; i < answers; i++) expect((await slow!.answer()).status).toBe(200);
-    expect(await within('the end', server.ended(), 15_000)).toBe(0);
-  }, 30_000);
-
   test('by SIGTERM with keep-alive connections that ask nothing it ends at once', async () => {
     const { server, port } = await serve();
     const idle = await open(port, 50);

@@ -1,0 +1,132 @@
+/** Sale definitions on disk: every record comes back as it was, the newest of each sale, in the order of creation. */
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { open as openLmdb } from 'lmdb';
+import { describe, expect, test } from 'vitest';
+import type { SaleRecord } from '../../dist/sale/catalogue.js';
+import type { SaleState } from '../../dist/sale/phase.js';
+import { CatalogueStore } from '../../dist/store/catalogue-store.js';
+import { runs, seeded } from '../support/random.js';
+import { makeTempDir, removeTempDir, tempDir } from '../support/temp-dir.js';
+
+const record = (id: string, number: number): SaleRecord => ({
+  id,
+  number,
+  revision: number,
+  definition: { name: 'Phones 雷鸟', skus: [{ sku: 'a', stock: 2_000_000_000, limitPerBuyer: 1 }] },
+  startsAtMs: 1_800_000_000_000,
+  endsAtMs: null,
+  state: 0,
+  places: [[3, 1]],
+});
+
+test('a new catalogue is empty', async () => {
+  const store = new CatalogueStore(join(tempDir(), 'catalogue'));
+  expect(store.read()).toEqual([]);
+  await store.close();
+});
+
+test('a sale of 1,024 SKUs comes back whole', async () => {
+  const path = join(tempDir(), 'catalogue');
+  const store = new CatalogueStore(path);
+  const skus = Array.from({ length: 1_024 }, (_, i) => ({ sku: `${'x'.repeat(60)}${i}`, stock: i }));
+  const large: SaleRecord = {
+    ...record('large', 1),
+    definition: { skus },
+    places: skus.map((_, i): [number, number] => [i, i % 7]),
+  };
+  store.put(large);
+  await store.close();
+  const again = new CatalogueStore(path);
+  expect(again.read()).toEqual([large]);
+  await again.close();
+});
+
+describe(seeded('a catalogue on disk'), () => {
+  const sku = fc.record(
+    {
+      sku: fc.stringMatching(/^[A-Za-z0-9._-]{1,64}$/),
+      stock: fc.nat(2_000_000_000),
+      limitPerBuyer: fc.integer({ min: 1, max: 1_000_000 }),
+    },
+    { requiredKeys: ['sku', 'stock'] },
+  );
+  const definition = fc.record(
+    {
+      name: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }),
+      startsAt: fc.constantFrom('2026-11-11T00:00:00Z', '2026-11-11T08:00:00.123+08:00'),
+      endsAt: fc.constant('2026-12-11T00:00:00Z'),
+      holdSeconds: fc.nat(2_592_000),
+      skus: fc.array(sku, { minLength: 1, maxLength: 5 }),
+    },
+    { requiredKeys: ['skus'] },
+  );
+  const sale = fc.record({
+    id: fc.constantFrom('a', 'b', 'c', 'Z', '-', '_', '0'.repeat(64)),
+    revision: fc.nat(1_000_000),
+    definition,
+    startsAtMs: fc.nat(4_000_000_000_000),
+    endsAtMs: fc.option(fc.nat(4_000_000_000_000)),
+    state: fc.constantFrom<SaleState>(0, 1, 2),
+    reopen: fc.boolean(),
+  });
+
+  test('has the newest record of each sale, oldest sale first, as often as it is opened', async () => {
+    const folder = makeTempDir();
+    let folders = 0;
+    const property = fc.asyncProperty(fc.array(sale, { maxLength: 10 }), async (sales) => {
+      const path = join(folder, `${folders++}`);
+      let store = new CatalogueStore(path);
+      // By id, in the order of creation.
+      const model = new Map<string, SaleRecord>();
+      for (const { reopen, ...given } of sales) {
+        const number = model.get(given.id)?.number ?? model.size + 1;
+        const places = given.definition.skus.map((_, i): [number, number] => [i * 2, 0]);
+        const stored: SaleRecord = {
+          ...given,
+          definition: structuredClone(given.definition) as SaleRecord['definition'],
+          number,
+          places,
+        };
+        store.put(stored);
+        model.set(given.id, stored);
+        if (reopen) {
+          await store.close();
+          store = new CatalogueStore(path);
+        }
+        expect(store.read()).toEqual([...model.values()]);
+      }
+      await store.close();
+    });
+    try {
+      await fc.assert(property, runs(40));
+    } finally {
+      removeTempDir(folder);
+    }
+  });
+});
+
+test.each([
+  ['cut short', Buffer.from([0x87, 0xa2])],
+  ['empty', Buffer.alloc(0)],
+  ['a number', Buffer.from([0x07])],
+  ['an empty map', Buffer.from([0x80])],
+])('a stored sale that is %s is damage, and named', async (_, bytes) => {
+  const path = join(tempDir(), 'catalogue');
+  const store = new CatalogueStore(path);
+  store.put(record('good', 1));
+  store.put(record('bad', 2));
+  await store.close();
+  const environment = openLmdb<Buffer, string>({
+    path,
+    encoding: 'binary',
+    noSubdir: false,
+    overlappingSync: false,
+  });
+  environment.openDB<Buffer, string>({ name: 'sales', encoding: 'binary' }).putSync('bad', bytes);
+  await environment.close();
+  const again = new CatalogueStore(path);
+  expect(() => again.read()).toThrow(expect.objectContaining({ code: 'data_dir_damaged' }));
+  expect(() => again.read()).toThrow('bad');
+  await again.close();
+});

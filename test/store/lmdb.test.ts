@@ -1,0 +1,79 @@
+/**
+ * A database file that is not whole. LMDB maps the file, so what goes wrong may kill the process: each case is opened in
+ * a process of its own.
+ */
+import { spawnSync } from 'node:child_process';
+import { cpSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { Journal } from '../../dist/store/journal.js';
+import { chain, storeId } from '../support/commits.js';
+import { tempDir } from '../support/temp-dir.js';
+
+const script = join(import.meta.dirname, '../support/open-journals.mjs');
+
+type Result = { commits: number } | { code: string; message: string };
+
+/** Opens the folders in a new process, which must come to its own end. */
+function openAll(paths: readonly string[]): Result[] {
+  const { stdout, stderr, status, signal } = spawnSync(process.execPath, [script, storeId, ...paths], {
+    encoding: 'utf8',
+  });
+  expect({ signal, status, stderr }).toEqual({ signal: null, status: 0, stderr: '' });
+  return JSON.parse(stdout) as Result[];
+}
+
+/** A journal of `commits` commits, written in as many transactions. */
+async function journalOf(path: string, commits: number): Promise<void> {
+  const bytesMax = 64 * 1024 * 1024;
+  const journal = await Journal.open({ path, storeId, shard: 0, bytesMax, visit: () => undefined });
+  for (const [i, record] of chain(new Array<number>(commits).fill(100)).entries()) {
+    journal.append(i + 1, [record]);
+  }
+  await journal.close();
+}
+
+const data = (path: string) => join(path, 'data.mdb');
+
+test('a database that was cut short anywhere is refused as damaged, and kills nobody', async () => {
+  const folder = tempDir();
+  const whole = join(folder, 'whole');
+  await journalOf(whole, 200);
+  const { size } = statSync(data(whole));
+  expect(size).toBeGreaterThan(40 * 4_096);
+  const lengths: number[] = [1, 100, 159, 160, 4_095, 4_096, 4_097, 4_256, 8_191, size - 1];
+  for (let length = 8_192; length < size; length += 3 * 4_096) lengths.push(length);
+  const paths = lengths.map((length) => {
+    const path = join(folder, `${length}`);
+    cpSync(whole, path, { recursive: true });
+    truncateSync(data(path), length);
+    return path;
+  });
+  const results = openAll([whole, ...paths]);
+  expect(results.shift()).toEqual({ commits: 200 });
+  for (const [i, result] of results.entries()) {
+    expect(result).toMatchObject({ code: 'data_dir_damaged' });
+    expect((result as { message: string }).message).toContain(paths[i]);
+  }
+});
+
+test('a file that is no database is refused as damaged, and left as it is', async () => {
+  const folder = tempDir();
+  const contents = [Buffer.from('not a database'), Buffer.alloc(20_000), Buffer.alloc(20_000, 0xff)];
+  const paths: string[] = [];
+  for (const [i, bytes] of contents.entries()) {
+    const path = join(folder, `${i}`);
+    await journalOf(path, 0);
+    writeFileSync(data(path), bytes);
+    paths.push(path);
+  }
+  for (const result of openAll(paths)) expect(result).toMatchObject({ code: 'data_dir_damaged' });
+  for (const [i, bytes] of contents.entries()) expect(readFileSync(data(paths[i]!)).equals(bytes)).toBe(true);
+});
+
+test('a database that is longer than it says is as good as any', async () => {
+  const path = join(tempDir(), 'journal');
+  await journalOf(path, 3);
+  writeFileSync(data(path), Buffer.alloc(3 * 4_096), { flag: 'a' });
+  expect(openAll([path])).toEqual([{ commits: 3 }]);
+});
