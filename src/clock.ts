@@ -33,10 +33,19 @@ function distance(from: () => number, to: () => number): number {
   return result;
 }
 
-/** Reads both clocks. Called by the thread that starts the engine. */
+/** Reads both clocks, a few milliseconds long. Called by the thread that starts the engine. */
 export function clockOrigin(): ClockOrigin {
+  let ahead = Number.NEGATIVE_INFINITY;
+  // `Date.now()` is whole milliseconds, so it is right only as it ticks; a reading that came late shows less.
+  for (let tick = 0, last = Date.now(); tick < 5; ) {
+    const wall = Date.now();
+    if (wall === last) continue;
+    ahead = Math.max(ahead, wall - monotonicMs());
+    last = wall;
+    tick += 1;
+  }
   const now = monotonicMs();
-  return { wallMs: now + distance(monotonicMs, Date.now), monotonicMs: now };
+  return { wallMs: now + ahead, monotonicMs: now };
 }
 
 /** A source of time: integer milliseconds since the Unix epoch. */
