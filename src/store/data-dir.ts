@@ -29,8 +29,12 @@ import { databaseFile } from './lmdb.js';
 
 const dataFormat = 1;
 const metaName = 'leiniao.json';
-/** Written and removed at start: a full or read-only disk is better found then than at the first order. */
+/**
+ * Written and removed at start: a full or read-only disk is better found then than at the first order. It covers the
+ * first pages of every store, because LMDB crashes the process when its first write is cut short.
+ */
 const probeBytes = 256 * 1024;
+const probeBytesPerShard = 64 * 1024;
 
 /** What a start that was cut off, or the lock, may leave in a folder that is otherwise empty. */
 const ours = /^(lost\+found|lock\.sock|leiniao\.json\.new|\.probe-\d+)$/;
@@ -76,7 +80,7 @@ export class DataDir {
     const lock = await acquireLock(path);
     try {
       const existing = readMeta(path);
-      probe(path);
+      probe(path, existing?.shards ?? options.shards ?? options.shardsDefault);
       if (existing === undefined) {
         const meta: Meta = {
           format: dataFormat,
@@ -203,10 +207,10 @@ function writeMeta(path: string, meta: Meta): void {
   }
 }
 
-function probe(path: string): void {
+function probe(path: string, shards: number): void {
   const file = join(path, `.probe-${process.pid}`);
   try {
-    writeDurably(file, Buffer.alloc(probeBytes));
+    writeDurably(file, Buffer.alloc(probeBytes + shards * probeBytesPerShard));
   } catch (cause) {
     throw diskError(path, cause);
   } finally {
