@@ -45,6 +45,9 @@ export class ShardLoop {
   readonly #stagingLinks: Uint16Array;
   #stagedCount = 0;
   #nextLink = 0;
+  /** The clock at this turn's start. */
+  #clockMs = 0;
+  /** The batch's time. */
   #nowMs: number;
 
   constructor(options: {
@@ -90,7 +93,8 @@ export class ShardLoop {
 
   /** One turn: at most one batch. Returns whether there was anything to do. */
   turn(): boolean {
-    this.#nowMs = Math.max(this.#nowMs, this.#clock());
+    this.#clockMs = this.#clock();
+    this.#nowMs = Math.max(this.#nowMs, this.#clockMs);
     const expired = this.#expire();
     const taken = this.#drain();
     this.#state.publishStock();
@@ -155,7 +159,7 @@ export class ShardLoop {
     const opcode = words[at + requestLayout.opcode]!;
     const urgency = this.#commands.execute(lane, words, doubles, at, this.#nowMs);
     const { reply } = this.#commands;
-    this.#count(reply.outcome);
+    this.#count(opcode, reply.outcome);
     if (urgency === 'at once' || this.#batch === undefined) {
       const { replies } = link;
       const to = replies.claim();
@@ -184,14 +188,14 @@ export class ShardLoop {
     );
   }
 
-  #count(outcome: Outcome): void {
-    const counter =
-      outcome === Outcome.done
-        ? ShardCount.accepted
-        : outcome === Outcome.replayed
-          ? ShardCount.replayed
-          : ShardCount.refused;
-    this.#counters.add(counter, 1);
+  /** Counts orders and the steps taken from them; reads and the operator's commands are nobody's rate. */
+  #count(opcode: number, outcome: Outcome): void {
+    if (opcode === Opcode.place) {
+      const placed = outcome === Outcome.done ? ShardCount.accepted : ShardCount.refused;
+      this.#counters.add(outcome === Outcome.replayed ? ShardCount.replayed : placed, 1);
+    } else if ((opcode === Opcode.confirm || opcode === Opcode.cancel) && outcome === Outcome.done) {
+      this.#counters.add(ShardCount.settled, 1);
+    }
   }
 
   /** Stores what the batch accepted, then lets the replies that waited for it go. */
@@ -200,12 +204,12 @@ export class ShardLoop {
     if (entries > 0) {
       const waits = this.#store.flushes;
       if (waits) this.#threads.setBusy(this.#shard, true);
-      this.#store.write(this.#batch!, this.#nowMs);
+      this.#store.write(this.#batch!, this.#nowMs, this.#clockMs);
       if (waits) this.#threads.setBusy(this.#shard, false);
       this.#counters.add(ShardCount.commits, 1);
       this.#counters.add(ShardCount.entries, entries);
     }
-    if (this.#nowMs >= this.#store.flushAtMs) this.#store.flush();
+    if (this.#clockMs >= this.#store.flushAtMs) this.#store.flush();
     if (this.#stagedCount === 0) return;
     for (let i = 0; i < this.#stagedCount; i++) {
       const { replies } = this.#links[this.#stagingLinks[i]!]!;

@@ -3,7 +3,7 @@ import { Packr } from 'msgpackr';
 import { LeiniaoError } from '../errors.js';
 import type { SaleRecord } from '../sale/catalogue.js';
 import { saleDefinition } from '../sale/schema.js';
-import { type Environment, type NamedRecords, openEnvironment } from './lmdb.js';
+import { type Environment, everyRecord, type NamedRecords, openEnvironment } from './lmdb.js';
 
 const bytesMax = 2 ** 32;
 
@@ -23,8 +23,8 @@ export class CatalogueStore {
   /** Every stored sale, in the order in which they were created. */
   read(): SaleRecord[] {
     const records: SaleRecord[] = [];
-    for (const { key, value } of this.#sales.getRange()) {
-      records.push(readRecord(String(key), value));
+    for (const { key, value } of everyRecord(this.#sales)) {
+      records.push(readRecord(key, value));
     }
     return records.sort((a, b) => a.number - b.number);
   }

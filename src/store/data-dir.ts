@@ -9,7 +9,6 @@
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
-  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -111,8 +110,9 @@ export class DataDir {
   #checkParts(): void {
     const parts = Array.from({ length: this.shards }, (_, shard) => this.shardPath(shard));
     for (const part of [this.cataloguePath, ...parts]) {
-      if (!existsSync(join(part, databaseFile))) {
-        throw new LeiniaoError('data_dir_damaged', `${join(part, databaseFile)} is missing`);
+      const size = statSync(join(part, databaseFile), { throwIfNoEntry: false })?.size ?? 0;
+      if (size === 0) {
+        throw new LeiniaoError('data_dir_damaged', `${join(part, databaseFile)} is missing or empty`);
       }
     }
   }

@@ -1,7 +1,7 @@
 /** The journal of one shard: commit records in LMDB, by number, hash-chained. The shard's thread owns it. */
 import { LeiniaoError } from '../errors.js';
 import { type ChainHead, type Commit, follow, genesisHash } from './chain.js';
-import { type Environment, type NumberedRecords, openEnvironment } from './lmdb.js';
+import { type Environment, everyRecord, type NumberedRecords, openEnvironment } from './lmdb.js';
 
 export class Journal {
   readonly #environment: Environment;
@@ -40,7 +40,7 @@ export class Journal {
       timeMs: 0,
     };
     try {
-      for (const { key, value } of commits.getRange({ snapshot: true })) {
+      for (const { key, value } of everyRecord(commits)) {
         if (key !== head.number + 1) {
           throw new LeiniaoError('data_dir_damaged', `journal commit ${head.number + 1} is missing`);
         }

@@ -36,6 +36,36 @@ export function openEnvironment(path: string, bytesMax: number): Environment {
   }
 }
 
+/**
+ * Every record of a database in the order of its keys, and then the proof that it was every one: LMDB's iteration just
+ * ends at a page it cannot make sense of, while the number of entries is kept apart from them.
+ *
+ * @throws LeiniaoError `data_dir_damaged`
+ */
+export function* everyRecord<K extends number | string>(
+  records: Database<Buffer, K>,
+): Generator<{ readonly key: K; readonly value: Buffer }> {
+  let read = 0;
+  try {
+    for (const entry of records.getRange({ snapshot: true })) {
+      read += 1;
+      yield entry;
+    }
+  } catch (cause) {
+    throw new LeiniaoError(
+      'data_dir_damaged',
+      `record ${read + 1} cannot be read: ${(cause as Error).message}`,
+      {
+        cause,
+      },
+    );
+  }
+  const { entryCount } = records.getStats() as { readonly entryCount: number };
+  if (entryCount !== read) {
+    throw new LeiniaoError('data_dir_damaged', `${read} of ${entryCount} records can be read`);
+  }
+}
+
 /** We ask for this size when a database is made, so that the second meta page is where we look for it. */
 const pageBytes = 4096;
 const metaMagic = 0xbeefc0de;

@@ -68,7 +68,7 @@ export class ShardStore {
     return this.#journal !== undefined && this.#tail === undefined;
   }
 
-  /** When `flush` is due, ms since the epoch; `Infinity` when nothing waits. */
+  /** When `flush` is due, by the clock that `write` was given; `Infinity` when nothing waits. */
   get flushAtMs(): number {
     return this.#flushAtMs;
   }
@@ -77,9 +77,11 @@ export class ShardStore {
    * Seals and stores a batch that holds at least one entry, and clears it. When it returns, the batch is on disk
    * (`fsync`), with the operating system (`commit`) or forgotten (`memory`).
    *
+   * @param timeMs the batch's time, which never steps back
+   * @param clockMs the running clock, which is behind `timeMs` when the clock was set back before the start
    * @throws whatever the disk reports: the shard must stop, and never try again in place
    */
-  write(batch: Batch, timeMs: number): void {
+  write(batch: Batch, timeMs: number, clockMs: number): void {
     const journal = this.#journal;
     if (journal !== undefined) {
       const { head } = journal;
@@ -90,7 +92,7 @@ export class ShardStore {
         this.#tail.append(record);
         this.#pending.push(Uint8Array.prototype.slice.call(record));
         this.#pendingBytes += record.length;
-        this.#flushAtMs = Math.min(this.#flushAtMs, timeMs + this.#flushDelayMs);
+        this.#flushAtMs = Math.min(this.#flushAtMs, clockMs + this.#flushDelayMs);
       }
       head.number += 1;
       head.nextSequence += batch.count;

@@ -154,7 +154,7 @@ describe('two threads that claim the same keys, each in its own table', () => {
   afterEach(() => threads.stop());
 
   test('never both keep one', async () => {
-    const rounds = 400_000;
+    const rounds = 150_000;
     const shared = {
       tables: [KeyTable.allocate(rounds), KeyTable.allocate(rounds)],
       keysMax: rounds,

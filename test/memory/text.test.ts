@@ -20,6 +20,10 @@ const anyText = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 20 }),
   fc.string({ unit: 'grapheme', maxLength: 20 }),
   fc.string({ unit: 'grapheme-ascii', maxLength: 40 }),
+  // Nearly ASCII: one byte in Latin-1, two in UTF-8.
+  fc
+    .array(fc.integer({ min: 0x60, max: 0x100 }), { maxLength: 20 })
+    .map((units) => String.fromCharCode(...units)),
   fc
     .array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 20 })
     .map((units) => String.fromCharCode(...units)),

@@ -5,6 +5,7 @@ import { open as openLmdb } from 'lmdb';
 import { describe, expect, test } from 'vitest';
 import type { SaleRecord } from '../../dist/sale/catalogue.js';
 import type { SaleState } from '../../dist/sale/phase.js';
+import { isPrintable } from '../../dist/sale/rules.js';
 import { CatalogueStore } from '../../dist/store/catalogue-store.js';
 import { runs, seeded } from '../support/random.js';
 import { makeTempDir, removeTempDir, tempDir } from '../support/temp-dir.js';
@@ -53,7 +54,7 @@ describe(seeded('a catalogue on disk'), () => {
   );
   const definition = fc.record(
     {
-      name: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }),
+      name: fc.string({ unit: 'grapheme', maxLength: 20 }).filter((text) => isPrintable(text, 256)),
       startsAt: fc.constantFrom('2026-11-11T00:00:00Z', '2026-11-11T08:00:00.123+08:00'),
       endsAt: fc.constant('2026-12-11T00:00:00Z'),
       holdSeconds: fc.nat(2_592_000),

@@ -1,15 +1,28 @@
 /** The data folder: made, found again, locked against a second engine, and never touched when it is not ours. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { CatalogueStore } from '../../dist/store/catalogue-store.js';
 import { DataDir } from '../../dist/store/data-dir.js';
+import { Journal } from '../../dist/store/journal.js';
 import { tempDir } from '../support/temp-dir.js';
 import { within } from '../support/until.js';
 
 const meta = 'leiniao.json';
 const storeId = '00112233445566778899aabbccddeeff';
+/** A description in which nothing is wrong. */
+const whole = { format: 1, storeId, shards: 2, complete: false };
 
 const open = (path: string, shards?: number) => DataDir.open({ path, shards, shardsDefault: 3 });
 
@@ -118,6 +131,57 @@ describe('a data folder', () => {
   });
 });
 
+describe('a data folder that has been complete', () => {
+  /** With its catalogue and both of its shards. */
+  async function completeFolder(): Promise<DataDir> {
+    const dataDir = await open(tempDir(), 2);
+    await new CatalogueStore(dataDir.cataloguePath).close();
+    for (const shard of [0, 1]) {
+      const path = dataDir.shardPath(shard);
+      const options = { path, storeId: dataDir.storeId, shard, bytesMax: 2 ** 24, visit: () => undefined };
+      await (await Journal.open(options)).close();
+    }
+    dataDir.markComplete();
+    await dataDir.close();
+    return dataDir;
+  }
+
+  test('opens as often as it is whole', async () => {
+    const { path, storeId: made } = await completeFolder();
+    for (let i = 0; i < 2; i++) {
+      const dataDir = await open(path);
+      expect([dataDir.storeId, dataDir.shards]).toEqual([made, 2]);
+      dataDir.markComplete();
+      await dataDir.close();
+    }
+  });
+
+  // An empty journal in its place would sell everything again.
+  test.each<[string, (file: string) => void]>([
+    ['without the database', rmSync],
+    ['without the folder', (file) => rmSync(dirname(file), { recursive: true })],
+    ['with nothing in the database', (file) => truncateSync(file, 0)],
+  ])('is refused %s of any part', async (_, lose) => {
+    for (const part of ['catalogue', 'shard-000', 'shard-001']) {
+      const { path } = await completeFolder();
+      lose(join(path, part, 'data.mdb'));
+      // But for the folder itself: whether it can be written is tried by writing.
+      const before = snapshot(path).slice(1);
+      const refused = open(path).then(async (dataDir) => dataDir.close());
+      await expect(refused).rejects.toMatchObject({ code: 'data_dir_damaged' });
+      await expect(refused).rejects.toThrow(part);
+      expect(snapshot(path).slice(1)).toEqual(before);
+    }
+  });
+
+  test('before that, is taken as a first start that was killed: parts that lack are made', async () => {
+    const dataDir = await open(tempDir(), 2);
+    await new CatalogueStore(dataDir.cataloguePath).close();
+    await dataDir.close();
+    await (await open(dataDir.path)).close();
+  });
+});
+
 describe('a folder is refused and left untouched', () => {
   const damaged = 'data_dir_damaged';
   test.each<[string, string, string, string]>([
@@ -126,10 +190,10 @@ describe('a folder is refused and left untouched', () => {
     ['with a description that is no JSON', meta, '{ "format": 1,', damaged],
     ['with a description that is null', meta, 'null', damaged],
     ['with a list for a description', meta, '[]', damaged],
-    ['with a description without a format', meta, JSON.stringify({ storeId, shards: 2 }), damaged],
-    ['without a store id', meta, JSON.stringify({ format: 1, shards: 2 }), damaged],
-    ['with a store id that is none', meta, JSON.stringify({ format: 1, storeId: 'x', shards: 2 }), damaged],
-    ['without a number of shards', meta, JSON.stringify({ format: 1, storeId }), damaged],
+    ['with a description without a format', meta, JSON.stringify({ ...whole, format: undefined }), damaged],
+    ['without a store id', meta, JSON.stringify({ ...whole, storeId: undefined }), damaged],
+    ['with a store id that is none', meta, JSON.stringify({ ...whole, storeId: 'x' }), damaged],
+    ['without a number of shards', meta, JSON.stringify({ ...whole, shards: undefined }), damaged],
     ['with half a shard', meta, JSON.stringify({ format: 1, storeId, shards: 1.5 }), damaged],
     ['with no shards', meta, JSON.stringify({ format: 1, storeId, shards: 0 }), damaged],
     [
@@ -139,7 +203,7 @@ describe('a folder is refused and left untouched', () => {
       damaged,
     ],
     ['of a later version', meta, JSON.stringify({ format: 2, whatever: true }), 'data_dir_version'],
-    ['of no version', meta, JSON.stringify({ format: 0, storeId, shards: 2 }), 'data_dir_version'],
+    ['of no version', meta, JSON.stringify({ ...whole, format: 0 }), 'data_dir_version'],
   ])('%s', async (_, name, content, code) => {
     const path = tempDir();
     writeFileSync(join(path, name), content);
@@ -148,6 +212,12 @@ describe('a folder is refused and left untouched', () => {
     expect(snapshot(path)).toEqual(before);
     // And it is not locked either.
     expect(await refusal(path)).toBe(code);
+  });
+
+  test('and with nothing wrong in its description it would have been opened', async () => {
+    const path = tempDir();
+    writeFileSync(join(path, meta), JSON.stringify(whole));
+    expect(await refusal(path)).toBe('opened');
   });
 
   test('that is a file', async () => {
@@ -190,5 +260,17 @@ describe('the lock', () => {
     expect(dataDir).toMatchObject(said);
     expect((await holder(path)).said).toMatchObject({ code: 'data_dir_locked' });
     await dataDir.close();
+  });
+
+  test('on a system without abstract sockets is a socket in the folder, and stands no less and no longer', async () => {
+    const path = tempDir();
+    const first = await holder(path, 'darwin');
+    expect(first.said).toMatchObject({ shards: 2 });
+    expect((await holder(path, 'darwin')).said).toMatchObject({ code: 'data_dir_locked' });
+    await kill(first.child);
+    const again = await holder(path, 'darwin');
+    expect(again.said).toEqual(first.said);
+    await kill(again.child);
+    rmSync(path, { recursive: true });
   });
 });

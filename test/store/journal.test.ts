@@ -1,4 +1,5 @@
 /** The journal on a real disk: what was appended comes back, and whatever was changed behind its back does not. */
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { open as openLmdb } from 'lmdb';
 import { describe, expect, test } from 'vitest';
@@ -125,6 +126,18 @@ describe('a commit record is refused', () => {
     expect(() => follow(head, Buffer.concat([first!, Buffer.alloc(4)]))).toThrow(LeiniaoError);
   });
 
+  test.each([
+    ['number', 3, 3],
+    ['first entry', 2, 4],
+  ])('whose %s is not the next, though it links to the one before', (_, number, firstSequence) => {
+    const head = genesis();
+    follow(head, first!);
+    const record = fill(new Batch(), 0, 1).seal(number, 2_000, firstSequence, head.hash);
+    expect(() => follow(head, record)).toThrow(/journal commit 2/);
+    const next = fill(new Batch(), 0, 1).seal(2, 2_000, 3, head.hash);
+    expect(follow(head, next).number).toBe(2);
+  });
+
   test('that starts elsewhere in memory than a word is taken all the same', () => {
     const shifted = Buffer.concat([Buffer.alloc(1), first!]).subarray(1);
     expect(follow(genesis(), shifted).count).toBe(2);
@@ -216,6 +229,21 @@ describe('a journal is refused as damaged', () => {
     expect(commits).toEqual(someRecords.map(seenOf));
     await journal.close();
   });
+});
+
+test.runIf(existsSync('/proc/self/fd'))('a journal that is refused is closed again', async () => {
+  const path = await journalOf(someRecords);
+  const descriptors = () =>
+    readdirSync('/proc/self/fd').filter((name) => {
+      const link = `/proc/self/fd/${name}`;
+      return existsSync(link) && readlinkSync(link).startsWith(path);
+    });
+  const { journal } = await openJournal(path);
+  expect(descriptors().length).toBeGreaterThan(0);
+  await journal.close();
+  expect(descriptors()).toEqual([]);
+  await expect(openJournal(path, storeId, 1)).rejects.toThrow();
+  expect(descriptors()).toEqual([]);
 });
 
 test('an exception of the visitor closes the journal and comes through', async () => {

@@ -27,7 +27,9 @@ function openAll(paths: readonly string[]): Result[] {
 async function journalOf(path: string, commits: number): Promise<void> {
   const bytesMax = 64 * 1024 * 1024;
   const journal = await Journal.open({ path, storeId, shard: 0, bytesMax, visit: () => undefined });
-  for (const [i, record] of chain(new Array<number>(commits).fill(100)).entries()) {
+  // The last commit is a large one: only the newer of the two meta pages knows how far the file reaches.
+  const counts = Array.from({ length: commits }, (_, i) => (i === commits - 1 ? 8_000 : 100));
+  for (const [i, record] of chain(counts).entries()) {
     journal.append(i + 1, [record]);
   }
   await journal.close();
@@ -41,7 +43,7 @@ test('a database that was cut short anywhere is refused as damaged, and kills no
   await journalOf(whole, 200);
   const { size } = statSync(data(whole));
   expect(size).toBeGreaterThan(40 * 4_096);
-  const lengths: number[] = [1, 100, 159, 160, 4_095, 4_096, 4_097, 4_256, 8_191, size - 1];
+  const lengths: number[] = [1, 100, 159, 160, 4_095, 4_096, 4_097, 4_256, 8_191, size - 4_096, size - 1];
   for (let length = 8_192; length < size; length += 3 * 4_096) lengths.push(length);
   const paths = lengths.map((length) => {
     const path = join(folder, `${length}`);
@@ -69,6 +71,30 @@ test('a file that is no database is refused as damaged, and left as it is', asyn
   }
   for (const result of openAll(paths)) expect(result).toMatchObject({ code: 'data_dir_damaged' });
   for (const [i, bytes] of contents.entries()) expect(readFileSync(data(paths[i]!)).equals(bytes)).toBe(true);
+});
+
+test('a database with a spoilt page never opens as a shorter history: what was sold would be sold again', async () => {
+  const folder = tempDir();
+  const whole = join(folder, 'whole');
+  await journalOf(whole, 200);
+  const bytes = readFileSync(data(whole));
+  // A page starts with a head of 24 bytes; in it, at byte 18, stand its flags: 2 is a leaf, which lists records.
+  const leaves = Array.from({ length: bytes.length / 4_096 }, (_, page) => page).filter(
+    (page) => page > 1 && bytes.readUInt16LE(page * 4_096 + 18) === 2,
+  );
+  expect(leaves.length).toBeGreaterThan(5);
+  const found: (number | string)[] = [];
+  for (const page of leaves.slice(0, 6)) {
+    const path = join(folder, `${page}`);
+    cpSync(whole, path, { recursive: true });
+    writeFileSync(data(path), Buffer.from(bytes).fill(0xff, page * 4_096, (page + 1) * 4_096));
+    // LMDB may well end the process, where it notices by itself.
+    const { stdout } = spawnSync(process.execPath, [script, storeId, path], { encoding: 'utf8' });
+    const [result] = JSON.parse(stdout === '' ? '[{"code":"ended"}]' : stdout) as [Result];
+    found.push('commits' in result ? result.commits : 'refused');
+  }
+  expect(found.filter((commits) => commits !== 200 && commits !== 'refused')).toEqual([]);
+  expect(found).toContain('refused');
 });
 
 test('a database that is longer than it says is as good as any', async () => {

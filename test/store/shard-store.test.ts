@@ -54,7 +54,7 @@ function crashed(path: string): string {
 
 const batch = new Batch();
 function write(store: ShardStore, count: number, timeMs: number): void {
-  store.write(fill(batch, timeMs, count), timeMs);
+  store.write(fill(batch, timeMs, count), timeMs, timeMs);
   expect(batch.count).toBe(0);
 }
 
