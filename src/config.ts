@@ -28,6 +28,8 @@ export const limits = {
   ordersPerListMax: 1_000,
   /** Requests an acceptor writes before it publishes them: a shard starts on a batch while it is being written. */
   publishCountMax: 256,
+  /** Characters of an answer that are handed over at once; of a longer one only as much as the client takes. */
+  answerCharsAtOnceMax: 16 * 1024,
   /** Turns of an acceptor's event loop without a reply before it stops polling and waits for the doorbell. */
   replyPollTurnsMax: 8,
   /** Belt to the doorbell's braces, for acceptors. */

@@ -97,11 +97,6 @@ export class Dispatcher {
     return this.#links.every((_, shard) => this.#threads.state(shard) === ShardState.open);
   }
 
-  /** Requests that wait for a reply. */
-  get inFlight(): number {
-    return this.#inFlight.count;
-  }
-
   /** Sends an order to the owner of its SKU. The caller has checked every value. */
   place(
     sku: CatalogueSku,

@@ -1,18 +1,17 @@
 /**
- * One HTTP request and its answer: what the client sent, whether he is still there, and every way to answer him.
- * Lives on its acceptor's thread from the request's head to its answer or the client's disappearance.
+ * One HTTP request and its answer: what the client sent, whether he is still there, and how he is answered. Lives on
+ * its acceptor's thread from the request's head to the end of its answer or the client's disappearance.
  */
 
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
-import { isAscii, isUtf8 } from 'node:buffer';
-import { STATUS_CODES } from 'node:http';
-import { codes, type Refusal, refuse, type ValidationIssue } from '../errors.js';
-import type { Order } from '../sale/order.js';
-import { orderJson, problemJson } from './json.js';
+import { isUtf8 } from 'node:buffer';
+import { limits } from '../config.js';
+import { type Refusal, refuse, type ValidationIssue } from '../errors.js';
+import { type Answer, problemAnswer } from './answer.js';
 
 /** What the exchanges of one server share. */
 export interface ExchangeHost {
-  /** Requests that have not been answered. */
+  /** Requests whose answer is not through. */
   active: number;
   /** Set when the server shuts down: every answer then closes its connection. */
   closing: boolean;
@@ -23,15 +22,42 @@ export interface ExchangeHost {
   readonly onDefect: (error: unknown) => void;
 }
 
-const statusLines = new Map(
-  Object.entries(STATUS_CODES).map(([status, text]) => [Number(status), `${status} ${text}`]),
-);
+/** The names of the request headers we read, as bytes: a text would be converted at every look-up. */
+const headerKeys = {
+  contentType: headerKey('content-type'),
+  idempotencyKey: headerKey('idempotency-key'),
+  transferEncoding: headerKey('transfer-encoding'),
+} as const;
 
-function statusLine(status: number): string {
-  return statusLines.get(status) ?? String(status);
+function headerKey(name: string): ArrayBuffer {
+  return new Uint8Array(Buffer.from(name)).buffer;
 }
 
-const internal = refuse('internal', 'The request failed by a defect of the server. It has been logged.');
+/** The Idempotency-Key header, or an empty text. */
+export function idempotencyKeyOf(req: HttpRequest): string {
+  return req.getHeader(headerKeys.idempotencyKey);
+}
+
+const jsonType = /^application\/json\s*(;|$)/i;
+
+/** Whether the Content-Type header says JSON. */
+export function saysJson(req: HttpRequest): boolean {
+  const contentType = req.getHeader(headerKeys.contentType);
+  return contentType === 'application/json' || jsonType.test(contentType);
+}
+
+const internal = problemAnswer(
+  refuse('internal', 'The request failed by a defect of the server. It has been logged.'),
+);
+const transferEncoding = problemAnswer({
+  // Where two servers disagree about where a body ends, requests can be smuggled between them.
+  ...refuse('invalid_request', 'Transfer-Encoding is not accepted: send a Content-Length.'),
+  errors: [{ path: '/headers/transfer-encoding', message: 'is not accepted' }],
+});
+const notUtf8 = problemAnswer({
+  ...refuse('invalid_request', 'The body is not UTF-8.'),
+  errors: [{ path: '', message: 'must be UTF-8' }],
+});
 
 export class Exchange {
   readonly #host: ExchangeHost;
@@ -59,101 +85,73 @@ export class Exchange {
     if (this.#host.active === 0) this.#host.onIdle?.();
   }
 
-  /** The response, if somebody still waits for it. Later answers to the same request are ignored. */
-  #take(): HttpResponse | undefined {
+  /**
+   * Answers, unless that was done or nobody waits any more.
+   *
+   * @param close whether to close the connection, because the rest of the request is not read
+   */
+  send(head: string | Uint8Array, body: string | Uint8Array, close = false): void {
     const res = this.#res;
+    if (res === undefined) return;
     this.#res = undefined;
-    return res;
-  }
-
-  /** Answers, in one system call: within a callback of uWebSockets.js that is so by itself. */
-  #answer(res: HttpResponse, write: (res: HttpResponse) => void): void {
-    if (this.#host.corked) write(res);
-    else res.cork(() => write(res));
+    const host = this.#host;
+    if (body.length > limits.answerCharsAtOnceMax) {
+      this.#sendInParts(res, head, Buffer.from(body as string));
+      return;
+    }
+    const closing = close || host.closing;
+    // Head and body leave in one system call: within a callback of uWebSockets.js that is so by itself.
+    if (host.corked) res.writeStatus(head).end(body, closing);
+    else res.cork(() => res.writeStatus(head).end(body, closing));
     this.#finished();
   }
 
-  json(status: number, value: object): void {
-    this.text(status, JSON.stringify(value));
-  }
-
-  /** JSON that is text already. */
-  text(status: number, json: string): void {
-    const res = this.#take();
-    if (res === undefined) return;
-    this.#answer(res, () => {
-      res.writeStatus(statusLine(status)).writeHeader('Content-Type', 'application/json');
-      res.end(json, this.#host.closing);
-    });
-  }
-
-  /** A JSON answer with one more header. */
-  jsonWith(status: number, header: string, headerValue: string, value: object): void {
-    const res = this.#take();
-    if (res === undefined) return;
-    this.#answer(res, () => {
-      res
-        .writeStatus(statusLine(status))
-        .writeHeader('Content-Type', 'application/json')
-        .writeHeader(header, headerValue)
-        .end(JSON.stringify(value), this.#host.closing);
-    });
-  }
-
-  /** A new order: 201 and where it is. */
-  created(order: Order): void {
-    const res = this.#take();
-    if (res === undefined) return;
-    this.#answer(res, () => {
-      res
-        .writeStatus('201 Created')
-        .writeHeader('Location', `/v1/orders/${order.orderId}`)
-        .writeHeader('Content-Type', 'application/json')
-        .end(orderJson(order), this.#host.closing);
-    });
-  }
-
-  /** An order that was there before. */
-  order(order: Order, replayOfKey: boolean): void {
-    const res = this.#take();
-    if (res === undefined) return;
-    this.#answer(res, () => {
-      res.writeStatus('200 OK').writeHeader('Content-Type', 'application/json');
-      if (replayOfKey) res.writeHeader('Idempotency-Replayed', 'true');
-      res.end(orderJson(order), this.#host.closing);
-    });
-  }
-
   /**
-   * @param close whether to close the connection, because the rest of the request is not read
-   * @param withoutBody for HEAD, whose answer has the head of the others and nothing after it
+   * Sends as much as the connection takes, and the rest as the client reads it. So the memory that a slow client ties
+   * up is bounded, and a shutdown knows when he has all of it.
    */
-  refuse(refusal: Refusal, close = false, allow?: string, withoutBody = false): void {
-    const res = this.#take();
-    if (res === undefined) return;
-    this.#answer(res, () => {
-      res
-        .writeStatus(statusLine(codes[refusal.code].status))
-        .writeHeader('Content-Type', 'application/problem+json');
-      if (refusal.retryAfterSeconds !== undefined) {
-        res.writeHeader('Retry-After', String(refusal.retryAfterSeconds));
+  #sendInParts(res: HttpResponse, head: string | Uint8Array, body: Buffer): void {
+    let through = false;
+    const send = (from: number): boolean => {
+      const [ok, done] = res.tryEnd(body.subarray(from), body.length);
+      if (done && !through) {
+        through = true;
+        this.#finished();
       }
-      if (allow !== undefined) res.writeHeader('Allow', allow);
-      const body = problemJson(refusal);
-      const closing = close || this.#host.closing;
-      if (withoutBody) res.endWithoutBody(Buffer.byteLength(body), closing);
-      else res.end(body, closing);
+      return ok;
+    };
+    res.cork(() => {
+      res.writeStatus(head);
+      const start = res.getWriteOffset();
+      if (!send(0) && !through) res.onWritable((offset) => send(offset - start));
     });
+  }
+
+  answer({ head, body }: Answer, close = false): void {
+    this.send(head, body, close);
+  }
+
+  refuse(refusal: Refusal, close = false): void {
+    this.answer(problemAnswer(refusal), close);
   }
 
   invalid(detail: string, errors: readonly ValidationIssue[], close = false): void {
     this.refuse({ ...refuse('invalid_request', detail), errors }, close);
   }
 
+  /** Answers a HEAD request: with the head that `answer` has and nothing after it. */
+  answerHead({ head, body }: Answer): void {
+    const res = this.#res;
+    if (res === undefined) return;
+    this.#res = undefined;
+    res.cork(() => res.writeStatus(head).endWithoutBody(Buffer.byteLength(body), this.#host.closing));
+    this.#finished();
+  }
+
   /** Answers 500 and reports the error. */
   fail(error: unknown): void {
     this.#host.onDefect(error);
-    this.refuse(internal);
+    this.answer(internal);
   }
 
   /**
@@ -162,15 +160,13 @@ export class Exchange {
    * is being handled.
    */
   body(req: HttpRequest, bytesMax: number, done: (text: string) => void): void {
-    const res = this.#res!;
-    if (req.getHeader('transfer-encoding') !== '') {
-      // Where two servers disagree about where a body ends, requests can be smuggled between them.
-      this.invalid('Transfer-Encoding is not accepted: send a Content-Length.', [], true);
+    if (req.getHeader(headerKeys.transferEncoding) !== '') {
+      this.answer(transferEncoding, true);
       return;
     }
     let gathered: Buffer[] | undefined;
     let bytes = 0;
-    res.onData((chunk, isLast) => {
+    this.#res!.onData((chunk, isLast) => {
       if (this.#res === undefined) return;
       bytes += chunk.byteLength;
       if (bytes > bytesMax) {
@@ -183,30 +179,31 @@ export class Exchange {
         gathered.push(Buffer.from(chunk.slice(0)));
         return;
       }
-      const { corked } = this.#host;
-      this.#host.corked = true;
-      try {
-        const last = Buffer.from(chunk);
-        const text = decode(gathered === undefined ? last : Buffer.concat([...gathered, last]));
-        if (text === undefined)
-          this.invalid('The body is not UTF-8.', [{ path: '', message: 'must be UTF-8' }]);
-        else done(text);
-      } catch (error) {
-        this.fail(error);
-      } finally {
-        this.#host.corked = corked;
-      }
+      const last = Buffer.from(chunk);
+      this.#complete(gathered === undefined ? last : Buffer.concat([...gathered, last]), done);
     });
+  }
+
+  #complete(bytes: Buffer, done: (text: string) => void): void {
+    const host = this.#host;
+    const { corked } = host;
+    host.corked = true;
+    try {
+      const text = decode(bytes);
+      if (text === undefined) this.answer(notUtf8);
+      else done(text);
+    } catch (error) {
+      this.fail(error);
+    } finally {
+      host.corked = corked;
+    }
   }
 }
 
 /** UTF-8 as a string, or undefined where it is malformed. */
 function decode(bytes: Buffer): string | undefined {
-  if (isAscii(bytes)) return bytes.toString('latin1');
+  let bits = 0;
+  for (let i = 0; i < bytes.length; i++) bits |= bytes[i]!;
+  if (bits < 0x80) return bytes.toString('latin1');
   return isUtf8(bytes) ? bytes.toString('utf8') : undefined;
-}
-
-/** Whether a Content-Type header says JSON. */
-export function isJson(contentType: string): boolean {
-  return contentType === 'application/json' || /^application\/json\s*(;|$)/i.test(contentType);
 }

@@ -38,22 +38,25 @@ export interface OrderPage {
   readonly truncated: boolean;
 }
 
+/** The deadline that a reply tells of, or null where the order has none to meet. */
+export function expiryOf({ status, expiresAtMs }: Reply): number | null {
+  const counts = status === Status.held || status === Status.expired;
+  return counts && expiresAtMs !== Number.POSITIVE_INFINITY ? expiresAtMs : null;
+}
+
 /** The order that a reply describes. */
 export function orderOf(context: OrderContext, reply: Reply, buyer: string): Order {
   const sku = context.catalogue.skuInRow(reply.row);
-  const { status } = reply;
-  const expires =
-    (status === Status.held || status === Status.expired) && reply.expiresAtMs !== Number.POSITIVE_INFINITY;
   return {
     orderId: context.ids.format(sku.shard, reply.orderNumber),
     sale: sku.sale.id,
     sku: sku.sku,
     buyer,
     quantity: reply.quantity,
-    status: statusName(status),
+    status: statusName(reply.status),
     sequence: reply.sequence,
     createdAtMs: reply.createdAtMs,
-    expiresAtMs: expires ? reply.expiresAtMs : null,
+    expiresAtMs: expiryOf(reply),
     durability: durabilities[reply.durability]! satisfies Durability,
   };
 }

@@ -9,33 +9,45 @@ import { formatSentences, formats, isId } from '../sale/rules.js';
 import { isOrderBody, orderBody } from '../sale/schema.js';
 import { issuesOf } from '../validation.js';
 import { admit } from './admission.js';
-import { Exchange, type ExchangeHost, isJson } from './exchange.js';
+import { headOf, problemAnswer } from './answer.js';
+import { Exchange, type ExchangeHost, idempotencyKeyOf, saysJson } from './exchange.js';
 import type { ReplySink } from './in-flight.js';
-import { orderJson } from './json.js';
 import {
   askOrder,
   type OrderContext,
   OrderDesk,
   orderNotFound,
-  orderOf,
   outcomeOfDispatch,
   refusalOf,
   saleNotFound,
   skuNotFound,
 } from './order-desk.js';
+import { OrderWriter } from './order-writer.js';
 import type { Route } from './router.js';
+import { orderJson } from './views.js';
 
-const notJson = refuse('unsupported_media_type', 'Send the body as application/json.');
+export const notJson = problemAnswer(refuse('unsupported_media_type', 'Send the body as application/json.'));
+export const replayedField = ['Idempotency-Replayed', 'true'] as const;
+
+const okHead = headOf(200, 'application/json');
+const replayedHead = headOf(200, 'application/json', replayedField);
+/** By outcome: its refusal. Made once, because most answers of a sale are one of these. */
+const refusals = Object.values(Outcome).map((outcome) => problemAnswer(refusalOf(outcome, undefined, 0)));
+
+/** What the orders of one server need. */
+interface PlaceContext extends OrderContext {
+  readonly writer: OrderWriter;
+}
 
 /** A buyer's order on its way: what the reply needs to become an answer. */
 class PlaceExchange extends Exchange implements ReplySink {
-  readonly #context: OrderContext;
+  readonly #context: PlaceContext;
   readonly #saleId: string;
   readonly #key: string;
   #sku: CatalogueSku | undefined = undefined;
   #buyer = '';
 
-  constructor(host: ExchangeHost, context: OrderContext, res: HttpResponse, saleId: string, key: string) {
+  constructor(host: ExchangeHost, context: PlaceContext, res: HttpResponse, saleId: string, key: string) {
     super(host, res);
     this.#context = context;
     this.#saleId = saleId;
@@ -60,24 +72,33 @@ class PlaceExchange extends Exchange implements ReplySink {
       this.refuse(skuNotFound);
       return;
     }
-    const nowMs = clock();
-    const outcome = admit(sku, stock, this.#key !== '', nowMs);
+    const outcome = admit(sku, stock, this.#key !== '', clock());
     if (outcome !== Outcome.done) {
-      this.refuse(refusalOf(outcome, sale, nowMs));
+      this.#refuse(outcome, sku);
       return;
     }
     this.#sku = sku;
     this.#buyer = body.buyer;
     const dispatched = dispatcher.place(sku, body.buyer, body.quantity ?? 1, this.#key, this, 0);
-    if (dispatched !== 'dispatched') this.refuse(refusalOf(outcomeOfDispatch(dispatched), sale, nowMs));
+    if (dispatched !== 'dispatched') this.#refuse(outcomeOfDispatch(dispatched), sku);
+  }
+
+  #refuse(outcome: Outcome, sku: CatalogueSku): void {
+    // The one refusal that says when to come back.
+    if (outcome === Outcome.notStarted) this.refuse(refusalOf(outcome, sku.sale, this.#context.clock()));
+    else this.answer(refusals[outcome]!);
   }
 
   settle(_token: number, reply: Reply): void {
     if (!this.open) return;
     const { outcome } = reply;
-    if (outcome === Outcome.done) this.created(orderOf(this.#context, reply, this.#buyer));
-    else if (outcome === Outcome.replayed) this.order(orderOf(this.#context, reply, this.#buyer), true);
-    else this.refuse(refusalOf(outcome, this.#sku!.sale, this.#context.clock()));
+    if (outcome !== Outcome.done && outcome !== Outcome.replayed) {
+      this.#refuse(outcome, this.#sku!);
+      return;
+    }
+    const { writer } = this.#context;
+    const head = outcome === Outcome.done ? writer.createdHead(reply, this.#sku!) : replayedHead;
+    this.send(head, writer.body(reply, this.#sku!, this.#buyer));
   }
 }
 
@@ -92,13 +113,14 @@ export function parseJson(text: string): unknown {
 
 export function orderRoutes(host: ExchangeHost, context: OrderContext): Route[] {
   const desk = new OrderDesk(context);
+  const placing: PlaceContext = { ...context, writer: new OrderWriter(context.ids) };
 
   const place = (res: HttpResponse, req: HttpRequest): void => {
     const saleId = req.getParameter(0) ?? '';
-    const key = req.getHeader('idempotency-key');
-    const exchange = new PlaceExchange(host, context, res, saleId, key);
-    if (!isJson(req.getHeader('content-type'))) {
-      exchange.refuse(notJson);
+    const key = idempotencyKeyOf(req);
+    const exchange = new PlaceExchange(host, placing, res, saleId, key);
+    if (!saysJson(req)) {
+      exchange.answer(notJson);
       return;
     }
     const error = pathError(saleId, key);
@@ -119,7 +141,7 @@ export function orderRoutes(host: ExchangeHost, context: OrderContext): Route[] 
           return;
         }
         askOrder(context, opcode, address, (outcome) => {
-          if (outcome.ok) exchange.order(outcome.order, false);
+          if (outcome.ok) exchange.send(okHead, orderJson(outcome.order));
           else exchange.refuse(outcome);
         });
       };
@@ -145,10 +167,8 @@ export function orderRoutes(host: ExchangeHost, context: OrderContext): Route[] 
           exchange.refuse(page);
           return;
         }
-        exchange.text(
-          200,
-          `{"orders":[${page.orders.map(orderJson).join(',')}],"truncated":${page.truncated}}`,
-        );
+        const orders = page.orders.map(orderJson).join(',');
+        exchange.send(okHead, `{"orders":[${orders}],"truncated":${page.truncated}}`);
       },
       (error: unknown) => exchange.fail(error),
     );

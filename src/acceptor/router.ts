@@ -1,6 +1,7 @@
 /** Routes to an app, with an answer for everything else: 405 with `Allow` for a known path, 404 for the rest. */
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
 import { refuse } from '../errors.js';
+import { type Answer, problemAnswer } from './answer.js';
 import { Exchange, type ExchangeHost } from './exchange.js';
 
 export type Handler = (exchange: Exchange, req: HttpRequest) => void;
@@ -14,14 +15,15 @@ export type Route = {
   | { readonly raw: (res: HttpResponse, req: HttpRequest) => void }
 );
 
-const shuttingDown = refuse('shutting_down', 'The server is shutting down.', 1);
+const shuttingDown = problemAnswer(refuse('shutting_down', 'The server is shutting down.', 1));
+const notFound = problemAnswer(refuse('not_found', 'There is no such route.'));
 
 /** Registers every route. An exception in a handler becomes a 500: one that escaped would end the process. */
 export function route(app: TemplatedApp, host: ExchangeHost, routes: readonly Route[]): void {
   const guard = (handle: Handler) => (res: HttpResponse, req: HttpRequest) => {
     const exchange = new Exchange(host, res);
     if (host.closing) {
-      exchange.refuse(shuttingDown, true);
+      exchange.answer(shuttingDown, true);
       return;
     }
     try {
@@ -40,7 +42,7 @@ export function route(app: TemplatedApp, host: ExchangeHost, routes: readonly Ro
     }
     app[method](pattern, (res, req) => {
       if (host.closing) {
-        new Exchange(host, res).refuse(shuttingDown, true);
+        new Exchange(host, res).answer(shuttingDown, true);
         return;
       }
       entry.raw(res, req);
@@ -49,18 +51,15 @@ export function route(app: TemplatedApp, host: ExchangeHost, routes: readonly Ro
   for (const [pattern, allowed] of methods) {
     const allow = allowed.join(', ');
     const refusal = refuse('method_not_allowed', `This route answers ${allow}.`);
-    app.any(
-      pattern,
-      guard((exchange, req) => exchange.refuse(refusal, false, allow, isHead(req))),
-    );
+    app.any(pattern, guard(always(problemAnswer(refusal, ['Allow', allow]))));
   }
-  const notFound = refuse('not_found', 'There is no such route.');
-  app.any(
-    '/*',
-    guard((exchange, req) => exchange.refuse(notFound, false, undefined, isHead(req))),
-  );
+  app.any('/*', guard(always(notFound)));
 }
 
-function isHead(req: HttpRequest): boolean {
-  return req.getMethod() === 'head';
+/** Gives everybody the same answer, and who asks with HEAD its head. */
+function always(answer: Answer): Handler {
+  return (exchange, req) => {
+    if (req.getMethod() === 'head') exchange.answerHead(answer);
+    else exchange.answer(answer);
+  };
 }

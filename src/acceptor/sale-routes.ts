@@ -5,15 +5,17 @@ import { type Refusal, refuse } from '../errors.js';
 import { formatSentences, formats, isId } from '../sale/rules.js';
 import { restockBody, saleDefinition } from '../sale/schema.js';
 import { issuesOf, type Validator } from '../validation.js';
-import { type Exchange, isJson } from './exchange.js';
-import { saleJson, skuJson } from './json.js';
+import { jsonAnswer, problemAnswer } from './answer.js';
+import { type Exchange, idempotencyKeyOf, saysJson } from './exchange.js';
 import type { SaleOperator, SaleResult } from './operator.js';
 import { saleNotFound, skuNotFound } from './order-desk.js';
-import { keyError, noBody, parseJson } from './order-routes.js';
+import { keyError, noBody, notJson, parseJson, replayedField } from './order-routes.js';
 import type { Route } from './router.js';
+import { saleJson, skuJson } from './views.js';
 
-const notJson = refuse('unsupported_media_type', 'Send the body as application/json.');
-const notReady = refuse('shard_recovering', 'Not every shard is open.', 1);
+const notReady = problemAnswer(refuse('shard_recovering', 'Not every shard is open.', 1));
+const ready = jsonAnswer(200, { status: 'ready' });
+const up = jsonAnswer(200, { status: 'ok' });
 
 /** Reads and validates a JSON body. */
 function jsonBody<T>(
@@ -23,8 +25,8 @@ function jsonBody<T>(
   validator: Validator<T>,
   done: (body: T) => void,
 ): void {
-  if (!isJson(req.getHeader('content-type'))) {
-    exchange.refuse(notJson);
+  if (!saysJson(req)) {
+    exchange.answer(notJson);
     return;
   }
   exchange.body(req, bytesMax, (text) => {
@@ -69,8 +71,8 @@ export function saleRoutes(operator: SaleOperator): Route[] {
       jsonBody(exchange, req, limits.saleBodyBytesMax, saleDefinition, (definition) => {
         answer(exchange, operator.putSale(id!, definition), (result) => {
           const sale = saleJson(result.sale);
-          if (result.created) exchange.jsonWith(201, 'Location', `/v1/sales/${id}`, sale);
-          else exchange.json(200, sale);
+          const created = () => jsonAnswer(201, sale, ['Location', `/v1/sales/${id}`]);
+          exchange.answer(result.created ? created() : jsonAnswer(200, sale));
         });
       });
     });
@@ -80,7 +82,7 @@ export function saleRoutes(operator: SaleOperator): Route[] {
     (exchange: Exchange, req: HttpRequest): void =>
       withIds(exchange, req, ['sale'], (id) => {
         noBody(exchange, req, () => {
-          answer(exchange, change(id!), (result) => exchange.json(200, saleJson(result.sale)));
+          answer(exchange, change(id!), (result) => exchange.answer(jsonAnswer(200, saleJson(result.sale))));
         });
       });
 
@@ -88,19 +90,19 @@ export function saleRoutes(operator: SaleOperator): Route[] {
     withIds(exchange, req, ['sale'], (id) => {
       const sale = operator.sale(id!);
       if (sale === undefined) exchange.refuse(saleNotFound);
-      else exchange.json(200, saleJson(sale));
+      else exchange.answer(jsonAnswer(200, saleJson(sale)));
     });
 
   const readSku = (exchange: Exchange, req: HttpRequest): void =>
     withIds(exchange, req, ['sale', 'sku'], (id, skuId) => {
       const line = operator.sku(id!, skuId!);
-      if (line !== undefined) exchange.json(200, skuJson(line));
+      if (line !== undefined) exchange.answer(jsonAnswer(200, skuJson(line)));
       else exchange.refuse(operator.sale(id!) === undefined ? saleNotFound : skuNotFound);
     });
 
   const restock = (exchange: Exchange, req: HttpRequest): void =>
     withIds(exchange, req, ['sale', 'sku'], (id, skuId) => {
-      const key = req.getHeader('idempotency-key');
+      const key = idempotencyKeyOf(req);
       const error = keyError(key);
       if (error !== undefined) {
         exchange.invalid('The request is malformed.', [error], true);
@@ -110,13 +112,14 @@ export function saleRoutes(operator: SaleOperator): Route[] {
         const work = operator.restock(id!, skuId!, quantity, key === '' ? undefined : key);
         answer(exchange, work, (result) => {
           const line = skuJson(result.sku);
-          if (result.replayed) exchange.jsonWith(200, 'Idempotency-Replayed', 'true', line);
-          else exchange.json(200, line);
+          const fields = result.replayed ? [replayedField] : [];
+          exchange.answer(jsonAnswer(200, line, ...fields));
         });
       });
     });
 
-  const list = (exchange: Exchange): void => exchange.json(200, { sales: operator.sales().map(saleJson) });
+  const list = (exchange: Exchange): void =>
+    exchange.answer(jsonAnswer(200, { sales: operator.sales().map(saleJson) }));
 
   return [
     { method: 'put', pattern: '/v1/sales/:sale', handle: put },
@@ -130,16 +133,13 @@ export function saleRoutes(operator: SaleOperator): Route[] {
   ];
 }
 
-export function serviceRoutes(ready: () => boolean): Route[] {
+export function serviceRoutes(isReady: () => boolean): Route[] {
   return [
-    { method: 'get', pattern: '/healthz', handle: (exchange) => exchange.json(200, { status: 'ok' }) },
+    { method: 'get', pattern: '/healthz', handle: (exchange) => exchange.answer(up) },
     {
       method: 'get',
       pattern: '/readyz',
-      handle: (exchange) => {
-        if (ready()) exchange.json(200, { status: 'ready' });
-        else exchange.refuse(notReady);
-      },
+      handle: (exchange) => exchange.answer(isReady() ? ready : notReady),
     },
   ];
 }

@@ -9,6 +9,9 @@ export interface OrderAddress {
   readonly number: number;
 }
 
+/** Length of an id. */
+export const orderIdChars = 16;
+
 const pattern = /^[0-9a-f]{16}$/;
 const quads = Array.from({ length: 0x10000 }, (_, value) => value.toString(16).padStart(4, '0'));
 
@@ -36,6 +39,17 @@ export class OrderIds {
       this.#lastStart = this.#prefixes[shard]! + quads[high]!;
     }
     return this.#lastStart + quads[number & 0xffff]!;
+  }
+
+  /** Writes the id of an order as ASCII at byte `at`. */
+  write(bytes: Uint8Array, at: number, shard: number, number: number): void {
+    const prefix = this.#prefixes[shard]!;
+    for (let i = 0; i < prefix.length; i++) bytes[at + i] = prefix.charCodeAt(i);
+    for (let i = orderIdChars - 1, rest = number; i >= prefix.length; i--) {
+      const digit = rest & 0xf;
+      bytes[at + i] = digit < 10 ? 0x30 + digit : 0x57 + digit;
+      rest >>>= 4;
+    }
   }
 
   /** Where the order is, or undefined when no order of this store can have this id. */
