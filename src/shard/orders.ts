@@ -29,14 +29,15 @@ export interface NewOrder {
 }
 
 export class OrderTable {
-  readonly #max: number;
+  /** Room for so many. */
+  readonly max: number;
   readonly #words: Int32Array;
   readonly #doubles: Float64Array;
   #count = 0;
 
   /** Room for `max` orders. Memory is reserved at once and taken from the system as it is touched. */
   constructor(max: number) {
-    this.#max = max;
+    this.max = max;
     const buffer = new ArrayBuffer(max * order.words * 4);
     this.#words = new Int32Array(buffer);
     this.#doubles = new Float64Array(buffer);
@@ -47,7 +48,7 @@ export class OrderTable {
   }
 
   hasRoom(): boolean {
-    return this.#count < this.#max;
+    return this.#count < this.max;
   }
 
   has(number: number): boolean {

@@ -31,7 +31,8 @@ const query = newKeyQuery();
 /**
  * Applies every entry of a commit.
  *
- * @throws LeiniaoError `data_dir_damaged` when an entry contradicts the ones before it
+ * @throws LeiniaoError `data_dir_damaged` when an entry contradicts the ones before it, `invalid_options` when there is
+ *   no room for what the store holds
  */
 export function applyCommit(state: ShardState, commit: Commit): void {
   const { words } = commit;
@@ -45,6 +46,7 @@ export function applyCommit(state: ShardState, commit: Commit): void {
     }
     assert(at === words.length, 'the entries fill their commit');
   } catch (cause) {
+    if (cause instanceof LeiniaoError) throw cause;
     throw new LeiniaoError(
       'data_dir_damaged',
       `journal commit ${commit.number}: ${(cause as Error).message}`,
@@ -96,10 +98,12 @@ function applyAccepted(state: ShardState, words: Int32Array, at: number, timeMs:
   const buyerAt = at + acceptedLayout.texts;
   const sku = state.skus[row];
   assert(sku !== undefined, 'an order is for a defined SKU');
-  assert(
-    state.orders.hasRoom() && state.buyers.hasRoom(),
-    'ordersPerShardMax is at least what the store holds',
-  );
+  if (!state.orders.hasRoom() || !state.buyers.hasRoom()) {
+    throw new LeiniaoError(
+      'invalid_options',
+      `ordersPerShardMax is ${state.orders.max}, and the data folder holds more orders of a shard than that`,
+    );
+  }
   const saleNumber = sku.sale.number;
   const hash = state.buyerHash(saleNumber, words, buyerAt, buyerBytes);
   const known = state.buyers.find(hash, saleNumber, words, buyerAt, buyerBytes);

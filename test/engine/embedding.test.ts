@@ -797,6 +797,7 @@ describe('an engine does not start', () => {
     expect((await engine.placeOrders(Array.from({ length: 1_100 }, () => order('u')))).accepted).toBe(1_100);
     await engine.close();
     const error = await failureOf({ dataDir, ordersPerShardMax: 1_024 });
+    expect(error).toMatchObject({ code: 'invalid_options' });
     expect(error.message).toContain('ordersPerShardMax');
     const again = await start({ dataDir, durability: 'fsync' });
     expect(counters(again).held).toBe(1_100);

@@ -240,10 +240,7 @@ describe('a tail', () => {
 
   test('with a whole record that the state cannot take is kept: opening fails, and loses nothing', async () => {
     const path = await folderWith(tail, 1);
-    const refusal = new LeiniaoError(
-      'data_dir_damaged',
-      'ordersPerShardMax is at least what the store holds',
-    );
+    const refusal = new LeiniaoError('invalid_options', 'ordersPerShardMax is less than what it holds');
     const visit = (commit: Commit) => {
       if (commit.number === 3) throw refusal;
     };

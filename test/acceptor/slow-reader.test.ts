@@ -1,0 +1,96 @@
+/**
+ * Clients that read slowly: a long answer reaches them whole, is not kept by the connection meanwhile, and counts as
+ * under way until they have it. The answers here are longer than what a kernel keeps for a client on the same machine.
+ */
+import { once } from 'node:events';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { headOf } from '../../dist/acceptor/answer.js';
+import type { ExchangeHost } from '../../dist/acceptor/exchange.js';
+import { route } from '../../dist/acceptor/router.js';
+import { loadUws } from '../../dist/acceptor/uws/load.js';
+import { RawConnection, requestBytes } from '../support/raw-http.js';
+import { until } from '../support/until.js';
+
+const uws = loadUws();
+const app = uws.App();
+const host: ExchangeHost = {
+  active: 0,
+  closing: false,
+  corked: false,
+  onIdle: undefined,
+  onDefect: (error) => {
+    throw error;
+  },
+};
+/** Multi-byte characters, so that lengths in characters and in bytes differ. */
+const long = '雷鸟'.repeat(4 * 1024 * 1024);
+const head = headOf(200, 'application/json');
+let port = 0;
+
+beforeAll(() => {
+  route(app, host, [
+    { method: 'get', pattern: '/long', handle: (exchange) => exchange.send(head, long) },
+    { method: 'get', pattern: '/short', handle: (exchange) => exchange.send(head, '{}') },
+  ]);
+  app.listen('127.0.0.1', 0, (socket) => {
+    if (socket !== false) port = uws.us_socket_local_port(socket);
+  });
+});
+afterAll(() => {
+  app.close();
+});
+
+const ask = (path: string) => requestBytes({ method: 'GET', path });
+
+/** A client that asked for the long answer and does not read it. */
+async function lazy(): Promise<RawConnection> {
+  const connection = await RawConnection.open(port);
+  connection.socket.pause();
+  await connection.send(ask('/long'));
+  await until('the answer to be under way', () => host.active === 1);
+  return connection;
+}
+
+/** Asks on a connection of its own and waits for the answer: the server is not held up. */
+async function expectServed(): Promise<void> {
+  const other = await RawConnection.open(port);
+  await other.send(ask('/short'));
+  expect(await other.answer()).toMatchObject({ status: 200, body: '{}' });
+  other.destroy();
+}
+
+test('get all of it once they read, and their connection goes on', async () => {
+  const connection = await lazy();
+  await expectServed();
+  expect(host.active).toBe(1);
+  connection.socket.resume();
+  const { status, body } = await connection.answer(20_000);
+  expect(status).toBe(200);
+  expect(body === long).toBe(true);
+  expect(host.active).toBe(0);
+  await connection.send(ask('/short'));
+  expect(await connection.answer()).toMatchObject({ status: 200, body: '{}' });
+  connection.destroy();
+});
+
+test('are waited for: the server becomes idle when the last of it is out', async () => {
+  const connection = await lazy();
+  const idle = new Promise<void>((done) => {
+    host.onIdle = done;
+  });
+  expect(host.active).toBe(1);
+  connection.socket.resume();
+  await idle;
+  host.onIdle = undefined;
+  expect((await connection.answer(20_000)).body === long).toBe(true);
+  connection.destroy();
+});
+
+test('are not waited for once they are gone', async () => {
+  const connection = await lazy();
+  const gone = once(connection.socket, 'close');
+  connection.socket.resetAndDestroy();
+  await gone;
+  await until('the server to be idle', () => host.active === 0);
+  await expectServed();
+});
