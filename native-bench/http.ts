@@ -1,9 +1,10 @@
 /**
  * Orders over HTTP beside the ceiling: bare uWebSockets.js, leiniao with durability memory and fsync, and sold-out
- * answers. Contenders take turns, round by round; ratios are taken within a round. Every round checks that the units
+ * answers. Contenders take turns, each round starting with another one; ratios are taken within a round. Turns are
+ * short and rounds many, because a shared machine changes its speed within seconds. Every turn checks that the units
  * sold are the orders accepted.
  *
- *   node native-bench/build/http.js [--rounds 7] [--seconds 4] [--connections 64,512]
+ *   node native-bench/build/http.js [--rounds 11] [--seconds 2] [--connections 64,512]
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,8 +19,8 @@ import { ratios, summary } from './statistics.js';
 
 const { values: options } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '7' },
-    seconds: { type: 'string', default: '4' },
+    rounds: { type: 'string', default: '11' },
+    seconds: { type: 'string', default: '2' },
     connections: { type: 'string', default: '64,512' },
   },
 });
@@ -131,20 +132,26 @@ try {
   }
   let round = 0;
   for (const connections of options.connections.split(',').map(Number)) {
-    const rates: Record<string, number[]> = { bare: [], memory: [], fsync: [], bareSoldOut: [], soldOut: [] };
+    const contenders: Record<string, () => Promise<number>> = {
+      bare: () => load(bare.url, connections, 'bench', 'r000-'),
+      memory: () => accepted(memory, connections, round),
+      fsync: () => accepted(fsync, connections, round),
+      bareSoldOut: () => load(bare.url, connections, 'sold-out', 'r000-'),
+      soldOut: () => load(memory.url, connections, 'sold-out', 'r000-'),
+    };
+    const names = Object.keys(contenders);
+    const rates: Record<string, number[]> = Object.fromEntries(names.map((name) => [name, []]));
     for (let i = 0; i <= rounds; i++) {
       round += 1;
-      const measured = {
-        bare: await load(bare.url, connections, 'bench', 'r000-'),
-        memory: await accepted(memory, connections, round),
-        fsync: await accepted(fsync, connections, round),
-        bareSoldOut: await load(bare.url, connections, 'sold-out', 'r000-'),
-        soldOut: await load(memory.url, connections, 'sold-out', 'r000-'),
-      };
+      const measured: Record<string, number> = {};
+      for (let turn = 0; turn < names.length; turn++) {
+        const name = names[(turn + i) % names.length]!;
+        measured[name] = await contenders[name]!();
+      }
       // The first round warms the code up.
       if (i === 0) continue;
-      for (const [name, rate] of Object.entries(measured)) rates[name]!.push(rate);
-      const line = Object.entries(measured).map(([name, rate]) => `${name} ${Math.round(rate)}`);
+      for (const name of names) rates[name]!.push(measured[name]!);
+      const line = names.map((name) => `${name} ${Math.round(measured[name]!)}`);
       process.stdout.write(`round ${i}, ${connections} connections: ${line.join(', ')}\n`);
     }
     process.stdout.write(`\n${connections} connections, median (min … max) of ${rounds} rounds\n`);

@@ -10,9 +10,12 @@ import { assert } from '../assert.js';
 import { codes, type Refusal } from '../errors.js';
 
 export interface Answer {
-  readonly head: string;
-  readonly body: string;
+  readonly head: Text;
+  readonly body: Text;
 }
+
+/** A string, or its UTF-8. */
+export type Text = string | Uint8Array;
 
 type Field = readonly [name: string, value: string];
 
@@ -47,4 +50,9 @@ export function problemAnswer(refusal: Refusal, ...fields: readonly Field[]): An
     ...(refusal.errors === undefined ? {} : { errors: refusal.errors }),
   });
   return { head: headOf(status, 'application/problem+json', ...retryAfter, ...fields), body };
+}
+
+/** The same answer as bytes, for one that is given often: a string would be converted each time. */
+export function prepared({ head, body }: Answer): Answer {
+  return { head: Buffer.from(head as string), body: Buffer.from(body as string) };
 }

@@ -7,7 +7,7 @@ import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { isUtf8 } from 'node:buffer';
 import { limits } from '../config.js';
 import { type Refusal, refuse, type ValidationIssue } from '../errors.js';
-import { type Answer, problemAnswer } from './answer.js';
+import { type Answer, problemAnswer, type Text } from './answer.js';
 
 /** What the exchanges of one server share. */
 export interface ExchangeHost {
@@ -90,13 +90,13 @@ export class Exchange {
    *
    * @param close whether to close the connection, because the rest of the request is not read
    */
-  send(head: string | Uint8Array, body: string | Uint8Array, close = false): void {
+  send(head: Text, body: Text, close = false): void {
     const res = this.#res;
     if (res === undefined) return;
     this.#res = undefined;
     const host = this.#host;
     if (body.length > limits.answerCharsAtOnceMax) {
-      this.#sendInParts(res, head, Buffer.from(body as string));
+      this.#sendInParts(res, head, typeof body === 'string' ? Buffer.from(body) : body);
       return;
     }
     const closing = close || host.closing;
@@ -110,7 +110,7 @@ export class Exchange {
    * Sends as much as the connection takes, and the rest as the client reads it. So the memory that a slow client ties
    * up is bounded, and a shutdown knows when he has all of it.
    */
-  #sendInParts(res: HttpResponse, head: string | Uint8Array, body: Buffer): void {
+  #sendInParts(res: HttpResponse, head: Text, body: Uint8Array): void {
     let through = false;
     const send = (from: number): boolean => {
       const [ok, done] = res.tryEnd(body.subarray(from), body.length);
@@ -144,7 +144,8 @@ export class Exchange {
     const res = this.#res;
     if (res === undefined) return;
     this.#res = undefined;
-    res.cork(() => res.writeStatus(head).endWithoutBody(Buffer.byteLength(body), this.#host.closing));
+    const length = Buffer.byteLength(body);
+    res.cork(() => res.writeStatus(head).endWithoutBody(length, this.#host.closing));
     this.#finished();
   }
 

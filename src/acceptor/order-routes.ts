@@ -9,7 +9,7 @@ import { formatSentences, formats, isId } from '../sale/rules.js';
 import { isOrderBody, orderBody } from '../sale/schema.js';
 import { issuesOf } from '../validation.js';
 import { admit } from './admission.js';
-import { headOf, problemAnswer } from './answer.js';
+import { headOf, prepared, problemAnswer } from './answer.js';
 import { Exchange, type ExchangeHost, idempotencyKeyOf, saysJson } from './exchange.js';
 import type { ReplySink } from './in-flight.js';
 import {
@@ -32,7 +32,9 @@ export const replayedField = ['Idempotency-Replayed', 'true'] as const;
 const okHead = headOf(200, 'application/json');
 const replayedHead = headOf(200, 'application/json', replayedField);
 /** By outcome: its refusal. Made once, because most answers of a sale are one of these. */
-const refusals = Object.values(Outcome).map((outcome) => problemAnswer(refusalOf(outcome, undefined, 0)));
+const refusals = Object.values(Outcome).map((outcome) =>
+  prepared(problemAnswer(refusalOf(outcome, undefined, 0))),
+);
 
 /** What the orders of one server need. */
 interface PlaceContext extends OrderContext {
