@@ -1,8 +1,8 @@
 /**
- * Orders over HTTP beside the ceiling: bare uWebSockets.js, leiniao with durability memory and fsync, and sold-out
- * answers. Contenders take turns, each round starting with another one; ratios are taken within a round. Turns are
- * short and rounds many, because a shared machine changes its speed within seconds. Every turn checks that the units
- * sold are the orders accepted.
+ * Orders over HTTP beside the ceiling: leiniao with durability memory and fsync, and its sold-out answers, each against
+ * bare uWebSockets.js. The two of a pair run one right after the other, now this one first and now that one, and the
+ * ratio is taken within the pair; turns are short and rounds many, because a shared machine changes its speed within
+ * seconds. Every turn checks that the units sold are the orders accepted.
  *
  *   node native-bench/build/http.js [--rounds 11] [--seconds 2] [--connections 64,512]
  */
@@ -54,8 +54,14 @@ async function stop(server: Server): Promise<void> {
   await exit;
 }
 
-/** Runs wrk and returns answered requests per second. */
-async function load(url: string, connections: number, sale: string, prefix: string): Promise<number> {
+interface Load {
+  /** Answers that wrk counted. */
+  readonly answers: number;
+  readonly perSecond: number;
+}
+
+/** Runs wrk, and fails if it met an error of a connection. */
+async function load(url: string, connections: number, sale: string, prefix: string): Promise<Load> {
   const wrk = spawn('wrk', [
     ...['-t', '1', '-c', String(connections), '-d', `${seconds}s`, '-s', script, url, '--', sale, prefix],
   ]);
@@ -64,10 +70,11 @@ async function load(url: string, connections: number, sale: string, prefix: stri
     output += chunk.toString();
   });
   await once(wrk, 'exit');
+  const answers = /(\d+) requests in/.exec(output)?.[1];
   const rate = /Requests\/sec:\s+([\d.]+)/.exec(output)?.[1];
-  if (rate === undefined) throw new Error(`wrk failed: ${output}`);
+  if (answers === undefined || rate === undefined) throw new Error(`wrk failed: ${output}`);
   if (/Socket errors/.test(output)) throw new Error(`wrk had socket errors: ${output}`);
-  return Number(rate);
+  return { answers: Number(answers), perSecond: Number(rate) };
 }
 
 async function json(url: string, init?: RequestInit): Promise<{ readonly [name: string]: unknown }> {
@@ -84,6 +91,13 @@ async function putSale(url: string, sale: string, stock: number): Promise<void> 
   });
 }
 
+/** A contender and what it is held against. Both return answers per second. */
+interface Pair {
+  readonly name: string;
+  readonly base: () => Promise<number>;
+  readonly run: () => Promise<number>;
+}
+
 interface SkuLine {
   readonly total: number;
   readonly available: number;
@@ -98,14 +112,18 @@ async function sold(url: string, sale: string): Promise<number> {
 
 async function accepted(server: Server, connections: number, round: number): Promise<number> {
   const before = await sold(server.url, 'bench');
-  const rate = await load(server.url, connections, 'bench', `r${String(round).padStart(3, '0')}-`);
+  const { answers, perSecond } = await load(
+    server.url,
+    connections,
+    'bench',
+    `r${String(round).padStart(3, '0')}-`,
+  );
   const orders = (await sold(server.url, 'bench')) - before;
-  // wrk counts what was answered until its end; what was still under way then is at most one per connection.
-  const answered = rate * seconds;
-  if (orders < answered * 0.97 || orders > answered * 1.1 + connections) {
-    throw new Error(`${orders} units were sold, but wrk saw about ${Math.round(answered)} answers`);
+  // Every counted answer is an order; one per connection may have been made and not been counted any more.
+  if (orders < answers || orders > answers + connections) {
+    throw new Error(`${orders} units were sold, but wrk counted ${answers} answers`);
   }
-  return rate;
+  return perSecond;
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'leiniao-bench-'));
@@ -130,41 +148,46 @@ try {
     await putSale(url, 'bench', 2_000_000_000);
     await putSale(url, 'sold-out', 0);
   }
-  let round = 0;
+  let prefix = 0;
   for (const connections of options.connections.split(',').map(Number)) {
-    const contenders: Record<string, () => Promise<number>> = {
-      bare: () => load(bare.url, connections, 'bench', 'r000-'),
-      memory: () => accepted(memory, connections, round),
-      fsync: () => accepted(fsync, connections, round),
-      bareSoldOut: () => load(bare.url, connections, 'sold-out', 'r000-'),
-      soldOut: () => load(memory.url, connections, 'sold-out', 'r000-'),
+    const rateOf = async (url: string, sale: string) =>
+      (await load(url, connections, sale, 'r000-')).perSecond;
+    const onBare = (sale: string) => rateOf(bare.url, sale);
+    const ordersTo = (server: Server) => {
+      prefix += 1;
+      return accepted(server, connections, prefix);
     };
-    const names = Object.keys(contenders);
-    const rates: Record<string, number[]> = Object.fromEntries(names.map((name) => [name, []]));
-    for (let i = 0; i <= rounds; i++) {
-      round += 1;
-      const measured: Record<string, number> = {};
-      for (let turn = 0; turn < names.length; turn++) {
-        const name = names[(turn + i) % names.length]!;
-        measured[name] = await contenders[name]!();
+    const pairs: readonly Pair[] = [
+      { name: 'accepted, memory', base: () => onBare('bench'), run: () => ordersTo(memory) },
+      { name: 'accepted, fsync', base: () => onBare('bench'), run: () => ordersTo(fsync) },
+      {
+        name: 'sold out',
+        base: () => onBare('sold-out'),
+        run: () => rateOf(memory.url, 'sold-out'),
+      },
+    ];
+    const results = new Map(
+      pairs.map(({ name }) => [name, { rates: [] as number[], bases: [] as number[] }]),
+    );
+    for (let round = 0; round <= rounds; round++) {
+      for (const { name, base, run } of pairs) {
+        const baseFirst = round % 2 === 0;
+        const before = baseFirst ? await base() : undefined;
+        const rate = await run();
+        const baseRate = before ?? (await base());
+        // The first round warms the code up.
+        if (round === 0) continue;
+        results.get(name)!.rates.push(rate);
+        results.get(name)!.bases.push(baseRate);
+        const text = `${name} ${Math.round(rate)}, bare ${Math.round(baseRate)}`;
+        process.stdout.write(`round ${round}, ${connections} connections: ${text}\n`);
       }
-      // The first round warms the code up.
-      if (i === 0) continue;
-      for (const name of names) rates[name]!.push(measured[name]!);
-      const line = names.map((name) => `${name} ${Math.round(measured[name]!)}`);
-      process.stdout.write(`round ${i}, ${connections} connections: ${line.join(', ')}\n`);
     }
     process.stdout.write(`\n${connections} connections, median (min … max) of ${rounds} rounds\n`);
-    for (const [name, values] of Object.entries(rates)) {
-      process.stdout.write(`  ${name.padEnd(12)} ${summary(values)} answers/s\n`);
-    }
-    const pairs: [string, string, string][] = [
-      ['accepted, memory / bare', 'memory', 'bare'],
-      ['accepted, fsync / bare', 'fsync', 'bare'],
-      ['sold out / bare', 'soldOut', 'bareSoldOut'],
-    ];
-    for (const [label, name, base] of pairs) {
-      process.stdout.write(`  ${label.padEnd(26)} ${summary(ratios(rates[name]!, rates[base]!), 3)}\n`);
+    for (const [name, { rates, bases }] of results) {
+      process.stdout.write(
+        `  ${name.padEnd(18)} ${summary(rates)} answers/s, bare ${summary(bases)}, ratio ${summary(ratios(rates, bases), 3)}\n`,
+      );
     }
     process.stdout.write('\n');
   }

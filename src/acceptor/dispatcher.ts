@@ -97,6 +97,11 @@ export class Dispatcher {
     return this.#links.every((_, shard) => this.#threads.state(shard) === ShardState.open);
   }
 
+  /** The time, at most a turn of the event loop old: under load it is read once per turn, not per request. */
+  get nowMs(): number {
+    return this.#scheduled ? this.#nowMs : this.#clock();
+  }
+
   /** Sends an order to the owner of its SKU. The caller has checked every value. */
   place(
     sku: CatalogueSku,

@@ -74,7 +74,10 @@ class PlaceExchange extends Exchange implements ReplySink {
       this.refuse(skuNotFound);
       return;
     }
-    const outcome = admit(sku, stock, this.#key !== '', clock());
+    const keyed = this.#key !== '';
+    let outcome = admit(sku, stock, keyed, dispatcher.nowMs);
+    // That time may be a turn old: nobody is turned away before a start that has passed since.
+    if (outcome === Outcome.notStarted) outcome = admit(sku, stock, keyed, clock());
     if (outcome !== Outcome.done) {
       this.#refuse(outcome, sku);
       return;
@@ -99,8 +102,8 @@ class PlaceExchange extends Exchange implements ReplySink {
       return;
     }
     const { writer } = this.#context;
-    const head = outcome === Outcome.done ? writer.createdHead(reply, this.#sku!) : replayedHead;
-    this.send(head, writer.body(reply, this.#sku!, this.#buyer));
+    const body = writer.body(reply, this.#sku!, this.#buyer);
+    this.send(outcome === Outcome.done ? writer.createdHead : replayedHead, body);
   }
 }
 

@@ -34,6 +34,9 @@ export class OrderWriter {
   readonly #bodies: (Uint8Array | undefined)[] = [];
   readonly #head: Uint8Array;
   readonly #headIdAt: number;
+  /** What the ids in head and body have in common with the next one, if it is a neighbour. */
+  #idShard = -1;
+  #idHigh = -1;
   /** What stands at `placeAt`, and where it ends. */
   #place: CatalogueSku | undefined = undefined;
   #placeEnd = 0;
@@ -58,7 +61,7 @@ export class OrderWriter {
   /** The body of the answer about the order that `reply` describes. */
   body(reply: Reply, sku: CatalogueSku, buyer: string): Uint8Array {
     const bytes = this.#bytes;
-    this.#ids.write(bytes, idAt, sku.shard, reply.orderNumber);
+    this.#writeId(sku.shard, reply.orderNumber);
     if (sku !== this.#place) this.#writePlace(sku);
     this.#refresh(reply);
     // Names and sequences of one length follow one another: then most of the body is in its place already.
@@ -77,10 +80,22 @@ export class OrderWriter {
     return body;
   }
 
-  /** The head of the answer about a new order: 201 and where it is. */
-  createdHead(reply: Reply, sku: CatalogueSku): Uint8Array {
-    this.#ids.write(this.#head, this.#headIdAt, sku.shard, reply.orderNumber);
+  /** The head of the answer whose body was written last, to a new order: 201 and where it is. */
+  get createdHead(): Uint8Array {
     return this.#head;
+  }
+
+  #writeId(shard: number, number: number): void {
+    const ids = this.#ids;
+    if (shard === this.#idShard && number >>> 16 === this.#idHigh) {
+      ids.rewrite(this.#bytes, idAt, number);
+      ids.rewrite(this.#head, this.#headIdAt, number);
+      return;
+    }
+    this.#idShard = shard;
+    this.#idHigh = number >>> 16;
+    ids.write(this.#bytes, idAt, shard, number);
+    ids.write(this.#head, this.#headIdAt, shard, number);
   }
 
   #writePlace(sku: CatalogueSku): void {

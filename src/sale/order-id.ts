@@ -45,11 +45,13 @@ export class OrderIds {
   write(bytes: Uint8Array, at: number, shard: number, number: number): void {
     const prefix = this.#prefixes[shard]!;
     for (let i = 0; i < prefix.length; i++) bytes[at + i] = prefix.charCodeAt(i);
-    for (let i = orderIdChars - 1, rest = number; i >= prefix.length; i--) {
-      const digit = rest & 0xf;
-      bytes[at + i] = digit < 10 ? 0x30 + digit : 0x57 + digit;
-      rest >>>= 4;
-    }
+    writeHex(bytes, at + prefix.length, number >>> 16);
+    writeHex(bytes, at + prefix.length + 4, number & 0xffff);
+  }
+
+  /** Turns the id written at byte `at` into that of another order of the same shard, equal but for the lowest 16 bits. */
+  rewrite(bytes: Uint8Array, at: number, number: number): void {
+    writeHex(bytes, at + orderIdChars - 4, number & 0xffff);
   }
 
   /** Where the order is, or undefined when no order of this store can have this id. */
@@ -59,4 +61,16 @@ export class OrderIds {
     const number = Number.parseInt(id.slice(8), 16);
     return shard < this.#prefixes.length && number < 2 ** 31 ? { shard, number } : undefined;
   }
+}
+
+/** Writes four hexadecimal digits. */
+function writeHex(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = hexDigit(value >>> 12);
+  bytes[at + 1] = hexDigit((value >>> 8) & 0xf);
+  bytes[at + 2] = hexDigit((value >>> 4) & 0xf);
+  bytes[at + 3] = hexDigit(value & 0xf);
+}
+
+function hexDigit(value: number): number {
+  return value < 10 ? 0x30 + value : 0x57 + value;
 }
