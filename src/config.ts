@@ -52,6 +52,11 @@ export const limits = {
   parkMsMax: 1_000,
   /** A shard whose acceptor has not drained its replies looks again after this long: draining rings no bell. */
   replyRoomPollMs: 1,
+  /** A failed shard is started again after this long, and after twice as long with every further failure in a row. */
+  shardRetryMsMin: 50,
+  shardRetryMsMax: 10_000,
+  /** A shard that ran for so long starts a new row of failures. */
+  shardSteadyMs: 60_000,
   holdSecondsDefault: 300,
 } as const;
 
@@ -100,6 +105,13 @@ export const EngineOptionsSchema = Type.Object(
       maximum: 1_000,
       default: 10,
       description: 'With durability "commit": the longest an acknowledged order waits for the disk.',
+    }),
+    shardHeapMiBMax: Type.Integer({
+      minimum: 16,
+      maximum: 65_536,
+      default: 1_024,
+      description:
+        'JavaScript heap of one shard; beyond it the shard is started again. Its tables are not in it.',
     }),
     storeBytesMax: Type.Integer({
       minimum: 16 * 1024 * 1024,

@@ -94,7 +94,11 @@ export class Dispatcher {
 
   /** Whether every shard is open. */
   get allOpen(): boolean {
-    return this.#links.every((_, shard) => this.#threads.state(shard) === ShardState.open);
+    return this.#links.every(({ shard }) => this.isOpen(shard));
+  }
+
+  isOpen(shard: number): boolean {
+    return this.#threads.state(shard) === ShardState.open;
   }
 
   /** The time, at most a turn of the event loop old: under load it is read once per turn, not per request. */
@@ -238,7 +242,7 @@ export class Dispatcher {
   /** Reads the clock and the shards' states, once per turn. */
   #look(): void {
     this.#nowMs = this.#clock();
-    for (const link of this.#links) link.open = this.#threads.state(link.shard) === ShardState.open;
+    for (const link of this.#links) link.open = this.isOpen(link.shard);
   }
 
   #refuseOverload(): 'overloaded' {
@@ -370,18 +374,32 @@ export class Dispatcher {
     this.#sweeper ??= setTimeout(() => this.#sweep(), limits.replySweepMs).unref();
   }
 
-  /** Ends what waits for a shard that has gone: its callers are told to try again. */
+  /**
+   * Ends what waits for a shard that has gone: its callers are told to try again. Nothing is sent to it until it is
+   * open once more.
+   */
   abandon(shard: number): void {
+    const link = this.#links[shard]!;
+    link.open = false;
+    // Published, so that the successor finds it among the rest that it passes over.
+    this.#publish(link);
+    // What the shard said before it went still counts: those orders are in its store.
+    this.#drain();
     this.#inFlight.abandon(shard, newReply(Outcome.shardRecovering));
   }
 
-  /** Resolves when nothing is in flight. */
+  /** Resolves when nothing is in flight, and nobody goes on with what he was answered last. */
   async idle(): Promise<void> {
-    if (this.#inFlight.count === 0) return;
-    await new Promise<void>((resolve) => {
-      this.#drained = resolve;
-    });
-    this.#drained = undefined;
+    do {
+      if (this.#inFlight.count > 0) {
+        await new Promise<void>((resolve) => {
+          this.#drained = resolve;
+        });
+        this.#drained = undefined;
+      }
+      // A listing asks for one order after the other: it has sent the next request by then.
+      await new Promise((resolve) => setImmediate(resolve));
+    } while (this.#inFlight.count > 0);
   }
 
   close(): void {

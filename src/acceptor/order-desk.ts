@@ -237,14 +237,14 @@ class PlaceBatch implements ReplySink, Waiter {
 
   /** Dispatches a request, unless it is refused at once; then its outcome is kept here. */
   #send(request: OrderRequest, index: number, nowMs: number): Dispatched | 'refused' {
-    const { catalogue, stock, dispatcher } = this.#context;
+    const { catalogue, dispatcher } = this.#context;
     const sku = isOrderRequest(request) ? catalogue.get(request.sale)?.skuById.get(request.sku) : undefined;
     if (sku === undefined) {
       this.#outcomes.refuseWith(index, this.#whyNot(request));
       return 'refused';
     }
     const key = request.idempotencyKey ?? '';
-    const outcome = admit(sku, stock, key !== '', nowMs);
+    const outcome = admit(sku, this.#context, key !== '', nowMs);
     if (outcome !== Outcome.done) {
       this.#outcomes.refuse(index, outcome);
       return 'refused';

@@ -63,7 +63,7 @@ class PlaceExchange extends Exchange implements ReplySink {
       this.invalid('The order is malformed.', issuesOf(orderBody, body, formatSentences));
       return;
     }
-    const { catalogue, stock, clock, dispatcher } = this.#context;
+    const { catalogue, clock, dispatcher } = this.#context;
     const sale = catalogue.get(this.#saleId);
     if (sale === undefined) {
       this.refuse(saleNotFound);
@@ -75,9 +75,9 @@ class PlaceExchange extends Exchange implements ReplySink {
       return;
     }
     const keyed = this.#key !== '';
-    let outcome = admit(sku, stock, keyed, dispatcher.nowMs);
+    let outcome = admit(sku, this.#context, keyed, dispatcher.nowMs);
     // That time may be a turn old: nobody is turned away before a start that has passed since.
-    if (outcome === Outcome.notStarted) outcome = admit(sku, stock, keyed, clock());
+    if (outcome === Outcome.notStarted) outcome = admit(sku, this.#context, keyed, clock());
     if (outcome !== Outcome.done) {
       this.#refuse(outcome, sku);
       return;

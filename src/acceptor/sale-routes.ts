@@ -5,7 +5,7 @@ import { type Refusal, refuse } from '../errors.js';
 import { formatSentences, formats, isId } from '../sale/rules.js';
 import { restockBody, saleDefinition } from '../sale/schema.js';
 import { issuesOf, type Validator } from '../validation.js';
-import { jsonAnswer, problemAnswer } from './answer.js';
+import { jsonAnswer } from './answer.js';
 import { type Exchange, idempotencyKeyOf, saysJson } from './exchange.js';
 import type { SaleOperator, SaleResult } from './operator.js';
 import { saleNotFound, skuNotFound } from './order-desk.js';
@@ -13,7 +13,6 @@ import { keyError, noBody, notJson, parseJson, replayedField } from './order-rou
 import type { Route } from './router.js';
 import { saleJson, skuJson } from './views.js';
 
-const notReady = problemAnswer(refuse('shard_recovering', 'Not every shard is open.', 1));
 const ready = jsonAnswer(200, { status: 'ready' });
 const up = jsonAnswer(200, { status: 'ok' });
 
@@ -133,13 +132,17 @@ export function saleRoutes(operator: SaleOperator): Route[] {
   ];
 }
 
-export function serviceRoutes(isReady: () => boolean): Route[] {
+export function serviceRoutes(whyNotReady: () => string | undefined): Route[] {
   return [
     { method: 'get', pattern: '/healthz', handle: (exchange) => exchange.answer(up) },
     {
       method: 'get',
       pattern: '/readyz',
-      handle: (exchange) => exchange.answer(isReady() ? ready : notReady),
+      handle: (exchange) => {
+        const why = whyNotReady();
+        if (why === undefined) exchange.answer(ready);
+        else exchange.refuse(refuse('shard_recovering', why, 1));
+      },
     },
   ];
 }

@@ -16,7 +16,8 @@ import { loadUws, type Uws } from './uws/load.js';
 export interface ServerOptions extends ListenConfig {
   readonly context: OrderContext;
   readonly operator: SaleOperator;
-  readonly ready: () => boolean;
+  /** Undefined when every shard is open. */
+  readonly whyNotReady: () => string | undefined;
   readonly log: Logger;
 }
 
@@ -38,7 +39,7 @@ export async function listen(options: ServerOptions): Promise<HttpServer> {
   route(app, host, [
     ...orderRoutes(host, options.context),
     ...saleRoutes(options.operator),
-    ...serviceRoutes(options.ready),
+    ...serviceRoutes(options.whyNotReady),
   ]);
   const socket = listenExclusively(uws, app, options.host, options.port);
   if (socket === false) {

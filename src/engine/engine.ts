@@ -77,6 +77,7 @@ export class Engine {
     let records: CatalogueStore | undefined;
     let pool: ShardPool | undefined;
     let dispatcher: Dispatcher | undefined;
+    let control: SaleControl | undefined;
     try {
       records = dataDir === undefined ? undefined : new CatalogueStore(dataDir.cataloguePath);
       const shards = dataDir?.shards ?? config.shards;
@@ -98,9 +99,20 @@ export class Engine {
       });
       const lost = dispatcher;
       const tasks = shardTasks(config, memory, origin, dataDir);
-      pool = new ShardPool(tasks, (shard, error) => {
-        log.error({ err: error, shard }, 'a shard has stopped: its SKUs answer shard_recovering');
-        lost.abandon(shard);
+      pool = new ShardPool({
+        tasks,
+        heapMiBMax: config.shardHeapMiBMax,
+        events: {
+          failed: (shard, error, retryMs) => {
+            const next = retryMs === undefined ? 'it stays closed' : `it is started again in ${retryMs} ms`;
+            log.error({ err: error, shard }, `a shard has failed, its SKUs answer shard_recovering; ${next}`);
+            lost.abandon(shard);
+          },
+          reopened: (shard) => {
+            log.info({ shard }, 'a shard is open again');
+            void control?.retell(shard);
+          },
+        },
       });
       await pool.opened();
       dataDir?.markComplete();
@@ -109,7 +121,7 @@ export class Engine {
       const storeTag =
         dataDir === undefined ? randomInt(2 ** 24) : Number.parseInt(dataDir.storeId.slice(0, 6), 16);
       const ids = new OrderIds(storeTag, shards);
-      const control = new SaleControl({ catalogue, dispatcher, stock, records, clock });
+      control = new SaleControl({ catalogue, dispatcher, stock, records, clock });
       await control.restore(records?.read() ?? []);
       const context: OrderContext = { dispatcher, catalogue, stock, ids, clock };
       return new Engine({ config, log, dataDir, records, pool, context, control });
@@ -134,6 +146,13 @@ export class Engine {
   /** Whether every shard is open. */
   get ready(): boolean {
     return this.#closing === undefined && this.#parts.context.dispatcher.allOpen;
+  }
+
+  /** Why the engine is not ready, in a sentence. */
+  #whyNotReady(): string | undefined {
+    if (this.ready) return undefined;
+    if (this.#closing !== undefined) return 'The engine is shutting down.';
+    return `Not every shard is open: ${this.#parts.pool.closedBecause.join('; ') || 'one is starting again'}.`;
   }
 
   /** Creates a sale, or replaces one that has not opened yet. Idempotent. */
@@ -232,7 +251,7 @@ export class Engine {
     const server = await listen({
       context,
       operator: control,
-      ready: () => this.ready,
+      whyNotReady: () => this.#whyNotReady(),
       log,
       ...config,
     });

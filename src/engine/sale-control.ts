@@ -63,6 +63,14 @@ export class SaleControl implements SaleOperator {
     }
   }
 
+  /** Sends a shard that was started again what its sales are by now: a change may have met it while it was gone. */
+  async retell(shard: number): Promise<void> {
+    for (const sale of this.#catalogue.sales()) {
+      if (!sale.skus.some((sku) => sku.shard === shard)) continue;
+      await this.#oneAtATime(async () => (await this.#tellShards(sale)) ?? { ok: true });
+    }
+  }
+
   putSale(id: string, definition: SaleDefinition): Promise<SaleResult | Refusal> {
     return this.#oneAtATime(() => this.#putSale(id, definition));
   }

@@ -1,29 +1,57 @@
 /**
- * The shards' supervisor: a Piscina pool with one never-ending task per worker. Runs on the thread that started the
- * engine. Requests never pass through the pool; rings carry those.
+ * The shards' supervisor: a Piscina pool with one never-ending task per worker. A shard that ends while it should run
+ * is started again from its store, after a pause that grows with every failure in a row; one that cannot be recovered
+ * stays closed, and the others never notice. Runs on the thread that started the engine. Requests never pass through
+ * the pool; rings carry those.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Piscina } from 'piscina';
-import { LeiniaoError } from '../errors.js';
+import { limits } from '../config.js';
+import { LeiniaoError, type StartErrorCode } from '../errors.js';
 import { ShardState, ThreadTable } from '../memory/thread-table.js';
 import type { ShardEnd, ShardTask } from '../shard/service.js';
 
 /** Belt to the notification's braces while waiting for a shard to open. */
 const openPollMs = 200;
 
+/** Failures that the next attempt would meet again: the folder, or an option, has to be mended first. */
+const lasting: ReadonlySet<StartErrorCode> = new Set([
+  'data_dir_damaged',
+  'data_dir_version',
+  'invalid_options',
+]);
+
+/** What the supervisor tells the engine, on its thread. */
+export interface ShardEvents {
+  /**
+   * A shard has ended while it should run. Whatever waits for it has to be answered before this returns: its successor
+   * passes over what it finds in the rings.
+   *
+   * @param retryMs when it is started again; undefined when it stays closed
+   */
+  failed(shard: number, error: Error, retryMs: number | undefined): void;
+  /** A shard that had failed is open again. */
+  reopened(shard: number): void;
+}
+
 export class ShardPool {
   readonly #pool: Piscina<ShardTask, ShardEnd>;
-  readonly #tasks: readonly Promise<void>[];
   readonly #threads: ThreadTable;
-  readonly #shards: number;
-  #closing = false;
+  readonly #events: ShardEvents;
+  readonly #shards: readonly Promise<void>[];
+  /** By shard: why it is not open. */
+  readonly #failures: (Error | undefined)[];
+  /** Whether every shard has been open: before that a failure is the engine's failure to start. */
+  #started = false;
+  readonly #closing = new AbortController();
 
-  /**
-   * @param onFailure told once of each shard that ends while it should run, and why
-   */
-  constructor(tasks: readonly ShardTask[], onFailure: (shard: number, error: unknown) => void) {
+  /** @param options.heapMiBMax bounds the JavaScript heap of each shard's thread, in MiB */
+  constructor(options: { tasks: readonly ShardTask[]; heapMiBMax: number; events: ShardEvents }) {
+    const { tasks } = options;
     const { memory } = tasks[0]!;
-    this.#shards = tasks.length;
+    this.#events = options.events;
     this.#threads = new ThreadTable(memory.threads, memory.shards);
+    this.#failures = new Array(tasks.length).fill(undefined);
     this.#pool = new Piscina({
       filename: new URL('../shard/service.js', import.meta.url).href,
       minThreads: tasks.length,
@@ -32,47 +60,103 @@ export class ShardPool {
       idleTimeout: Number.POSITIVE_INFINITY,
       recordTiming: false,
       atomics: 'disabled',
+      resourceLimits: { maxOldGenerationSizeMb: options.heapMiBMax },
     });
     // Without a listener Piscina's own report of a lost worker would end the process; the task's rejection tells it.
     this.#pool.on('error', () => undefined);
-    this.#tasks = tasks.map(async (task) => {
-      try {
-        const end = await this.#pool.run(task);
-        if (end.kind === 'not started') throw new LeiniaoError(end.code, end.message);
-      } catch (error) {
-        this.#threads.setState(task.shard, ShardState.failed);
-        if (!this.#closing) onFailure(task.shard, error);
-        throw error;
-      }
-    });
-    // Waited for in `opened` and `close`; a rejection in between is not unhandled, it was reported above.
-    for (const task of this.#tasks) task.catch(() => undefined);
+    this.#shards = tasks.map((task) => this.#supervise(task));
   }
 
-  /** Resolves when every shard has recovered. Rejects with the first failure. */
-  async opened(): Promise<void> {
-    await Promise.all(this.#tasks.map((task, shard) => this.#openedOne(task, shard)));
+  /** Runs a shard, again and again, until the engine closes or it cannot be recovered. Never rejects. */
+  async #supervise(task: ShardTask): Promise<void> {
+    const { shard } = task;
+    const { signal } = this.#closing;
+    for (let failures = 0; ; ) {
+      const life = { ended: false };
+      if (failures > 0) void this.#watchOpening(shard, life);
+      const startedAt = performance.now();
+      const error = await this.#run(task);
+      life.ended = true;
+      if (error === undefined || signal.aborted) return;
+      failures = performance.now() - startedAt > limits.shardSteadyMs ? 1 : failures + 1;
+      const retryMs = this.#started && canRecover(task, error) ? pauseMs(failures) : undefined;
+      this.#failures[shard] = error;
+      this.#threads.setState(shard, retryMs === undefined ? ShardState.failed : ShardState.recovering);
+      if (this.#started) this.#events.failed(shard, error, retryMs);
+      if (retryMs === undefined) return;
+      await sleep(retryMs, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+    }
   }
 
-  async #openedOne(task: Promise<void>, shard: number): Promise<void> {
-    for (;;) {
+  /** One life of a shard. Resolves to why it ended, or to undefined when it was asked to. */
+  async #run(task: ShardTask): Promise<Error | undefined> {
+    try {
+      const end = await this.#pool.run(task);
+      return end.kind === 'stopped' ? undefined : new LeiniaoError(end.code, end.message);
+    } catch (error) {
+      return error as Error;
+    }
+  }
+
+  async #watchOpening(shard: number, life: { readonly ended: boolean }): Promise<void> {
+    while (!life.ended) {
       const state = this.#threads.state(shard);
-      if (state === ShardState.open) return;
-      if (state === ShardState.failed) await task.catch(throwStartError);
+      if (state === ShardState.open) {
+        this.#failures[shard] = undefined;
+        this.#events.reopened(shard);
+        return;
+      }
       await this.#threads.stateChanged(shard, state, openPollMs);
     }
   }
 
+  /** Resolves when every shard has recovered. Rejects with the first failure. */
+  async opened(): Promise<void> {
+    await Promise.all(this.#failures.map((_, shard) => this.#opened(shard)));
+    // One that was open may have failed while others still recovered.
+    for (const failure of this.#failures) if (failure !== undefined) throw startError(failure);
+    this.#started = true;
+  }
+
+  async #opened(shard: number): Promise<void> {
+    for (;;) {
+      const state = this.#threads.state(shard);
+      if (state === ShardState.open) return;
+      const failure = this.#failures[shard];
+      if (failure !== undefined) throw startError(failure);
+      await this.#threads.stateChanged(shard, state, openPollMs);
+    }
+  }
+
+  /** Why shards are not open, a sentence each. */
+  get closedBecause(): string[] {
+    return this.#failures.flatMap((error, shard) =>
+      error === undefined ? [] : [`shard ${shard}: ${error.message}`],
+    );
+  }
+
   /** Asks every shard to finish what it has, and waits until each has closed its store. */
   async close(): Promise<void> {
-    this.#closing = true;
-    for (let shard = 0; shard < this.#shards; shard++) this.#threads.requestStop(shard);
-    await Promise.allSettled(this.#tasks);
+    this.#closing.abort();
+    for (let shard = 0; shard < this.#shards.length; shard++) this.#threads.requestStop(shard);
+    await Promise.all(this.#shards);
     await this.#pool.destroy();
   }
 }
 
-function throwStartError(cause: unknown): never {
-  if (cause instanceof LeiniaoError) throw cause;
-  throw new LeiniaoError('shard_failed', `a shard could not start: ${(cause as Error).message}`, { cause });
+/** Whether starting a shard again may help. */
+function canRecover(task: ShardTask, error: Error): boolean {
+  // Without a store a new start would sell its stock a second time.
+  if (task.durability === 'memory') return false;
+  return !(error instanceof LeiniaoError && lasting.has(error.code));
+}
+
+function pauseMs(failures: number): number {
+  return Math.min(limits.shardRetryMsMax, limits.shardRetryMsMin * 2 ** (failures - 1));
+}
+
+function startError(cause: Error): LeiniaoError {
+  if (cause instanceof LeiniaoError) return cause;
+  return new LeiniaoError('shard_failed', `a shard could not start: ${cause.message}`, { cause });
 }

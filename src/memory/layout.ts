@@ -35,6 +35,7 @@
  *   thread line (128 bytes), one per shard and one per acceptor
  *     word 0   doorbell: 1 while the thread is parked
  *     word 1   state of a shard   word 2  stop flag of a shard   word 3  busy flag of a shard (in a flush)
+ *     word 4   incarnation of a shard: how many times it was started
  *
  * Cursors and rows stand 128 bytes apart: two cache lines, because x86 prefetches lines in pairs.
  */
@@ -101,6 +102,7 @@ export const threadLayout = {
   state: 1,
   stop: 2,
   busy: 3,
+  incarnation: 4,
 } as const;
 
 /** Text fields are compared and copied by whole words, so their room is counted in words. */

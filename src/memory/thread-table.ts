@@ -44,6 +44,26 @@ export class ThreadTable {
     if (result.async) await result.value;
   }
 
+  /** Called by a shard that starts, before it touches anything shared. What its predecessor left is taken back. */
+  begin(shard: number): void {
+    const line = shard * threadLayout.lineWords;
+    Atomics.add(this.#words, line + threadLayout.incarnation, 1);
+    this.shardDoorbell(shard).retract();
+    this.setBusy(shard, false);
+  }
+
+  /**
+   * Which incarnation of a shard is open, or 0 for none. Who reads a shard's table between two equal answers has read
+   * what one incarnation wrote.
+   */
+  openIncarnation(shard: number): number {
+    const word = shard * threadLayout.lineWords + threadLayout.incarnation;
+    const incarnation = Atomics.load(this.#words, word);
+    // A shard begins only after the state of its predecessor was taken back: open between two equal counts is this one.
+    const open = this.state(shard) === ShardState.open;
+    return open && Atomics.load(this.#words, word) === incarnation ? incarnation : 0;
+  }
+
   /** Asks a shard to finish what is in its rings and return. Written by the engine. */
   requestStop(shard: number): void {
     Atomics.store(this.#words, shard * threadLayout.lineWords + threadLayout.stop, 1);

@@ -25,10 +25,11 @@ import {
 /** Requests that may be looked ahead at together. */
 export const lanes = 32;
 
-/** The key table of another shard, and whether that shard is open. */
+/** The key table of another shard. */
 export interface ForeignKeys {
   readonly keys: KeyTable;
-  readonly isOpen: () => boolean;
+  /** Which incarnation of that shard is open, or 0 for none: its table is whole between two equal answers. */
+  readonly incarnation: () => number;
 }
 
 /** Whether a reply may leave before the batch is committed: refusals of new orders promise nothing. */
@@ -241,9 +242,10 @@ export class Commands {
   }
 
   #lookElsewhere(query: KeyQuery): Outcome {
-    for (const other of this.#foreign) {
-      if (!other.isOpen()) return Outcome.shardRecovering;
-      if (other.keys.find(query) !== -1) return Outcome.idempotencyConflict;
+    for (const { keys, incarnation } of this.#foreign) {
+      const before = incarnation();
+      if (before !== 0 && keys.find(query) !== -1) return Outcome.idempotencyConflict;
+      if (before === 0 || incarnation() !== before) return Outcome.shardRecovering;
     }
     return Outcome.done;
   }

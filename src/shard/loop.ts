@@ -81,6 +81,14 @@ export class ShardLoop {
     this.#nowMs = options.store.lastTimeMs;
   }
 
+  /**
+   * Passes over what the rings still hold from before this shard was started: who sent it has been told that the shard
+   * was gone. Before the shard is open, so nobody adds to it meanwhile.
+   */
+  discardOld(): void {
+    for (const { requests } of this.#links) requests.release(requests.waiting());
+  }
+
   /** Runs until a stop is requested and the rings are empty. Throws when the store fails: the shard is then lost. */
   run(): void {
     for (;;) {

@@ -50,8 +50,9 @@ export default async function runShard(task: ShardTask): Promise<ShardEnd> {
 }
 
 async function serveShard(task: ShardTask): Promise<void> {
-  const { shard, memory, durability } = task;
+  const { shard, memory } = task;
   const threads = new ThreadTable(memory.threads, memory.shards);
+  threads.begin(shard);
   const tables = memory.keys.map((buffer) => new KeyTable(buffer, task.ordersMax));
   const state = new ShardState({
     ordersMax: task.ordersMax,
@@ -64,30 +65,34 @@ async function serveShard(task: ShardTask): Promise<void> {
       path: task.storePath,
       storeId: task.storeId,
       shard,
-      durability,
+      durability: task.durability,
       bytesMax: task.storeBytesMax,
       flushDelayMs: task.flushDelayMs,
     },
     (commit) => applyCommit(state, commit),
   );
-  state.checkCounters();
-  state.publishStock();
-  const batch = durability === 'memory' ? undefined : new Batch();
-  const commands = new Commands({
-    state,
-    batch,
-    durability: durabilities.indexOf(durability),
-    foreign: tables.flatMap((keys, other) =>
-      other === shard ? [] : [{ keys, isOpen: () => threads.state(other) === Lifecycle.open }],
-    ),
-  });
-  const clock = clockFrom(task.clock);
-  const loop = new ShardLoop({ shard, memory, state, commands, batch, store, clock });
-  threads.setState(shard, Lifecycle.open);
   try {
+    state.checkCounters();
+    const batch = task.durability === 'memory' ? undefined : new Batch();
+    const commands = new Commands({
+      state,
+      batch,
+      durability: durabilities.indexOf(task.durability),
+      foreign: tables.flatMap((keys, other) =>
+        other === shard ? [] : [{ keys, incarnation: () => threads.openIncarnation(other) }],
+      ),
+    });
+    const clock = clockFrom(task.clock);
+    const loop = new ShardLoop({ shard, memory, state, commands, batch, store, clock });
+    loop.discardOld();
+    state.open();
+    threads.setState(shard, Lifecycle.open);
     loop.run();
-  } finally {
-    threads.setState(shard, Lifecycle.stopped);
+  } catch (error) {
+    // A store that failed may be in any state in memory: what it has on disk is the truth.
+    await store.abandon();
+    throw error;
   }
+  threads.setState(shard, Lifecycle.stopped);
   await store.close();
 }

@@ -87,6 +87,8 @@ export class ShardState {
   readonly restocks: Restock[] = [];
   readonly #hashSeed: number;
   readonly #dirty: ShardSku[] = [];
+  /** Whether others see the counters. A shard that recovers keeps them to itself until all is as it was. */
+  #open = false;
 
   constructor(options: { ordersMax: number; keys: KeyTable; stock: StockTable; hashSeed: number }) {
     this.orders = new OrderTable(options.ordersMax);
@@ -164,6 +166,18 @@ export class ShardState {
     if (sku.dirty) return;
     sku.dirty = true;
     this.#dirty.push(sku);
+  }
+
+  /** Shows everyone the counters, all of them outright: a predecessor may have left anything. Once, before the first turn. */
+  open(): void {
+    this.#open = true;
+    for (const sku of this.skus) {
+      if (sku === undefined) continue;
+      this.stock.reset(sku.row, sku.stock);
+      Object.assign(sku.published, sku.stock);
+      sku.dirty = false;
+    }
+    this.#dirty.length = 0;
   }
 
   /** Shows everyone the counters that changed since the last time. Before a reply that tells of the change. */
@@ -251,7 +265,7 @@ export class ShardState {
       published: { ...counters },
       dirty: false,
     };
-    this.stock.reset(given.row, counters);
+    if (this.#open) this.stock.reset(given.row, counters);
   }
 
   /** Applies the removal of a SKU that no order was ever placed for. */
@@ -259,7 +273,7 @@ export class ShardState {
     const sku = this.skus[row];
     assert(sku !== undefined, 'only a defined SKU is removed');
     this.#undefine(row);
-    this.stock.reset(row, { total: 0, available: 0, held: 0, confirmed: 0 });
+    if (this.#open) this.stock.reset(row, { total: 0, available: 0, held: 0, confirmed: 0 });
     sku.sale.skus -= 1;
     if (sku.sale.skus === 0) this.sales.delete(sku.sale.number);
   }

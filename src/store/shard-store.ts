@@ -115,8 +115,14 @@ export class ShardStore {
     this.#tail.clear();
   }
 
+  /** Brings everything to disk and closes. */
   async close(): Promise<void> {
     this.flush();
+    await this.abandon();
+  }
+
+  /** Closes without writing anything more: after a failure, what is on disk is what recovery has to start from. */
+  async abandon(): Promise<void> {
     this.#tail?.close();
     await this.#journal?.close();
   }

@@ -573,11 +573,12 @@ class DirectShard {
 
   constructor(model: ShardModel) {
     this.state = newState(model.ordersMax);
+    this.state.open();
     this.#commands = new Commands({
       state: this.state,
       batch: this.#batch,
       durability: 0,
-      foreign: [{ keys: this.foreign, isOpen: () => model.foreignOpen }],
+      foreign: [{ keys: this.foreign, incarnation: () => (model.foreignOpen ? 1 : 0) }],
     });
     for (const { bytes } of this.#requests) bytes.fill(0xee);
   }
@@ -645,7 +646,7 @@ function rebuilt(records: readonly Buffer[], ordersMax: number): ShardState {
   const head: ChainHead = { number: 0, hash: genesisHash(storeId, 0), nextSequence: 1, timeMs: 0 };
   for (const record of records) applyCommit(state, follow(head, record));
   state.checkCounters();
-  state.publishStock();
+  state.open();
   return state;
 }
 
@@ -799,13 +800,14 @@ class LoopShard {
     this.memory = memory;
     this.store = store;
     const threads = new ThreadTable(memory.threads, memory.shards);
+    threads.begin(1);
     threads.setState(1, Lifecycle.open);
     const batch = new Batch();
     const commands = new Commands({
       state,
       batch,
       durability,
-      foreign: [{ keys: this.foreign, isOpen: () => threads.state(1) === Lifecycle.open }],
+      foreign: [{ keys: this.foreign, incarnation: () => threads.openIncarnation(1) }],
     });
     this.loop = new ShardLoop({ shard: 0, memory, state, commands, batch, store, clock });
     this.requests = memory.requests.map((rings) => new RingProducer(rings[0]!, requestLayout.bytes));
@@ -839,7 +841,7 @@ class LoopShard {
       (commit) => applyCommit(state, commit),
     );
     state.checkCounters();
-    state.publishStock();
+    state.open();
     return new LoopShard({ ...options, state, keyTables, memory, store });
   }
 }

@@ -1,0 +1,280 @@
+/**
+ * Shards that fail while others go on: what waits is answered, the successor knows every acknowledged order, and what
+ * cannot be recovered stays closed. The parts are put together as the engine does it, so that a test can send a shard
+ * a command that no engine would, which ends it with an uncaught error.
+ */
+import { closeSync, openSync, readdirSync, statSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { Dispatcher } from '../../dist/acceptor/dispatcher.js';
+import { type OrderContext, OrderDesk } from '../../dist/acceptor/order-desk.js';
+import { clockFrom, clockOrigin } from '../../dist/clock.js';
+import type { Durability } from '../../dist/config.js';
+import { SaleControl } from '../../dist/engine/sale-control.js';
+import { ShardPool } from '../../dist/engine/shard-pool.js';
+import type { Reply } from '../../dist/memory/records.js';
+import { allocateSharedMemory } from '../../dist/memory/shared-memory.js';
+import { StockTable } from '../../dist/memory/stock-table.js';
+import { Catalogue } from '../../dist/sale/catalogue.js';
+import { OrderIds } from '../../dist/sale/order-id.js';
+import { Outcome } from '../../dist/sale/outcome.js';
+import { tempDir } from '../support/temp-dir.js';
+import { until, within } from '../support/until.js';
+
+const ordersMax = 4_096;
+const inFlightMax = 256;
+const storeId = 'a'.repeat(32);
+
+interface Failure {
+  readonly shard: number;
+  readonly message: string;
+  readonly retryMs: number | undefined;
+}
+
+async function start(shards: number, durability: Durability = 'fsync') {
+  const dataDir = tempDir();
+  const memory = allocateSharedMemory({ shards, acceptors: 1, inFlightMax, keysPerShardMax: ordersMax });
+  const origin = clockOrigin();
+  const clock = clockFrom(origin);
+  const defects: unknown[] = [];
+  const dispatcher = new Dispatcher({
+    ...{ memory, acceptor: 0, inFlightMax, replyDeadlineMs: 20_000, clock },
+    onDefect: (error) => defects.push(error),
+  });
+  const failures: Failure[] = [];
+  let reopened = 0;
+  const pathOf = (shard: number) => join(dataDir, `shard-${shard}`);
+  const pool: ShardPool = new ShardPool({
+    heapMiBMax: 64,
+    tasks: Array.from({ length: shards }, (_, shard) => ({
+      ...{
+        shard,
+        memory,
+        clock: origin,
+        hashSeed: 7,
+        durability,
+        ordersMax,
+        storePath: pathOf(shard),
+        storeId,
+      },
+      ...{ storeBytesMax: 2 ** 26, flushDelayMs: 5 },
+    })),
+    events: {
+      failed: (shard, error, retryMs) => {
+        failures.push({ shard, message: error.message, retryMs });
+        dispatcher.abandon(shard);
+      },
+      reopened: (shard) => {
+        reopened += 1;
+        void control.retell(shard);
+      },
+    },
+  });
+  const catalogue = new Catalogue(shards);
+  const stock = new StockTable(memory.stock);
+  const control = new SaleControl({ catalogue, dispatcher, stock, records: undefined, clock });
+  onTestFinished(async () => {
+    await dispatcher.idle();
+    dispatcher.close();
+    await within('the close', pool.close());
+    expect(defects).toEqual([]);
+  });
+  await pool.opened();
+  const context: OrderContext = { dispatcher, catalogue, stock, ids: new OrderIds(1, shards), clock };
+  /** Sends a shard an opcode it does not have. Resolves to what the asker is told. */
+  const crash = (shard: number) =>
+    new Promise<Outcome>((done) => {
+      const sink = { settle: (_: number, reply: Reply) => done(reply.outcome) };
+      expect(dispatcher.order(99 as never, shard, 0, sink, 0)).toBe('dispatched');
+    });
+  return {
+    ...{ catalogue, control, dispatcher, failures, pool, crash, pathOf, desk: new OrderDesk(context) },
+    reopened: () => reopened,
+    /** By SKU: the shard that owns it. */
+    owner: (sku: string) => catalogue.get('s')!.skuById.get(sku)!.shard,
+    line: (sku: string) => control.sku('s', sku)!,
+  };
+}
+
+type Parts = Awaited<ReturnType<typeof start>>;
+
+/** Opens a sale of two SKUs with owners of their own. */
+async function openSale(parts: Parts): Promise<void> {
+  const skus = [
+    { sku: 'a', stock: 1_000, limitPerBuyer: 1 },
+    { sku: 'b', stock: 1_000 },
+  ];
+  expect((await parts.control.putSale('s', { skus })).ok).toBe(true);
+}
+
+/** Crashes a shard and resolves once it is open again. */
+async function crashAndReopen(parts: Parts, shard: number): Promise<void> {
+  const before = parts.reopened();
+  expect(await parts.crash(shard)).toBe(Outcome.shardRecovering);
+  await until('the shard to be open again', () => parts.reopened() > before);
+}
+
+describe('a shard that ends with an uncaught error', () => {
+  test.each(['fsync', 'commit'] as const)(
+    'comes back with every acknowledged order, key and limit (%s)',
+    async (durability) => {
+      const parts = await start(2, durability);
+      await openSale(parts);
+      const shard = parts.owner('a');
+      const buyers = Array.from({ length: 300 }, (_, i) => `u-${i}`);
+      const place = (buyer: string, key = 'k') =>
+        parts.desk.place({ sale: 's', sku: 'a', buyer, idempotencyKey: key });
+      const first = await Promise.all(buyers.slice(0, 200).map((buyer) => place(buyer)));
+      const ids = first.map((outcome) => outcome.ok && outcome.order.orderId);
+      expect(new Set(ids).size).toBe(200);
+      await crashAndReopen(parts, shard);
+      expect(parts.failures).toEqual([{ shard, message: 'unreachable: 99', retryMs: 50 }]);
+      expect(parts.line('a')).toMatchObject({ total: 1_000, available: 800, held: 200, confirmed: 0 });
+      // The same keys give the same orders, another key meets the limit, and sequences go on.
+      const again = await Promise.all(buyers.slice(0, 200).map((buyer) => place(buyer)));
+      expect(again.map((outcome) => outcome.ok && outcome.replayed && outcome.order.orderId)).toEqual(ids);
+      expect(await place('u-0', 'other')).toMatchObject({ ok: false, code: 'limit_reached' });
+      const next = await place('u-200');
+      expect(next).toMatchObject({ ok: true, order: { sequence: 201 } });
+    },
+  );
+
+  test('takes nobody else with it: the other shard serves all the while', async () => {
+    const parts = await start(2);
+    await openSale(parts);
+    const shard = parts.owner('a');
+    let served = 0;
+    let stop = false;
+    const serving = (async () => {
+      while (!stop) {
+        const outcome = await parts.desk.place({ sale: 's', sku: 'b', buyer: `u-${served}` });
+        expect(outcome).toMatchObject({ ok: true, order: { sequence: served + 1 } });
+        served += 1;
+      }
+    })();
+    await until('orders for the other shard', () => served > 5);
+    for (let i = 0; i < 3; i++) {
+      const before = served;
+      await crashAndReopen(parts, shard);
+      await until('further orders for the other shard', () => served > before);
+    }
+    stop = true;
+    await serving;
+    expect(parts.failures.map(({ retryMs }) => retryMs)).toEqual([50, 100, 200]);
+    expect(parts.line('b')).toMatchObject({ held: served });
+  });
+
+  test('leaves nobody waiting: what it had and had not begun is answered, and decided once or not at all', async () => {
+    const parts = await start(1);
+    await openSale(parts);
+    const place = (i: number) =>
+      parts.desk.place({ sale: 's', sku: 'b', buyer: `u-${i}`, idempotencyKey: `k-${i}` });
+    const before = Array.from({ length: 100 }, (_, i) => place(i));
+    const crashed = parts.crash(0);
+    const after = Array.from({ length: 100 }, (_, i) => place(100 + i));
+    expect(await crashed).toBe(Outcome.shardRecovering);
+    const outcomes = await Promise.all([...before, ...after]);
+    for (const outcome of outcomes) expect(outcome.ok || outcome.code === 'shard_recovering').toBe(true);
+    await until('the shard to be open again', () => parts.reopened() === 1);
+    const retried = await Promise.all(outcomes.map((_, i) => place(i)));
+    for (const [i, outcome] of retried.entries()) {
+      expect(outcome.ok).toBe(true);
+      const told = outcomes[i]!;
+      if (outcome.ok && told.ok) expect(outcome.order.orderId).toBe(told.order.orderId);
+    }
+    expect(parts.line('b')).toMatchObject({ total: 1_000, available: 800, held: 200 });
+    // Every slot is free again, once the shard has been told of its sales.
+    await parts.control.idle();
+    const wide = await Promise.all(
+      Array.from({ length: inFlightMax + 1 }, (_, i) =>
+        parts.desk.place({ sale: 's', sku: 'b', buyer: `w-${i}` }),
+      ),
+    );
+    expect(wide.filter(({ ok }) => ok).length).toBe(inFlightMax);
+  });
+
+  test('answers shard_recovering until then, also where its counter says that nothing is left', async () => {
+    const parts = await start(1);
+    const skus = [
+      { sku: 'none', stock: 0 },
+      { sku: 'some', stock: 1 },
+    ];
+    expect((await parts.control.putSale('s', { skus })).ok).toBe(true);
+    expect(await parts.desk.place({ sale: 's', sku: 'none', buyer: 'u' })).toMatchObject({
+      code: 'sold_out',
+    });
+    await parts.crash(0);
+    expect(parts.pool.closedBecause).toEqual(['shard 0: unreachable: 99']);
+    for (const { sku } of skus) {
+      const outcome = await parts.desk.place({ sale: 's', sku, buyer: 'u' });
+      expect(outcome).toMatchObject({ code: 'shard_recovering' });
+    }
+    await until('the shard to be open again', () => parts.reopened() === 1);
+    expect(parts.pool.closedBecause).toEqual([]);
+    expect(await parts.desk.place({ sale: 's', sku: 'none', buyer: 'u' })).toMatchObject({
+      code: 'sold_out',
+    });
+    expect(await parts.desk.place({ sale: 's', sku: 'some', buyer: 'u' })).toMatchObject({ ok: true });
+  });
+
+  test('learns what its sales became while it was gone', async () => {
+    const parts = await start(2);
+    await openSale(parts);
+    const shard = parts.owner('a');
+    await parts.crash(shard);
+    // Half carried out: the shard that is gone cannot be told.
+    expect(await parts.control.pauseSale('s')).toMatchObject({ ok: false, code: 'shard_recovering' });
+    await until('the shard to be open again', () => parts.reopened() === 1);
+    await parts.control.idle();
+    // Keyed, so that the shard itself has to answer.
+    const place = (sku: string) =>
+      parts.desk.place({ sale: 's', sku, buyer: 'u', idempotencyKey: `k-${sku}` });
+    expect(await place('a')).toMatchObject({ ok: false, code: 'paused' });
+    expect(await place('b')).toMatchObject({ ok: false, code: 'paused' });
+  });
+});
+
+describe('a shard that cannot be recovered', () => {
+  test('stays closed and says why, while the others serve', async () => {
+    const parts = await start(2);
+    await openSale(parts);
+    const shard = parts.owner('a');
+    const batch = (from: number) =>
+      Array.from({ length: 100 }, (_, i) => ({ sale: 's', sku: 'a', buyer: `u-${from + i}` }));
+    for (let from = 0; from < 800; from += 100)
+      expect((await parts.desk.placeMany(batch(from))).accepted).toBe(100);
+    scribble(parts.pathOf(shard));
+    await parts.crash(shard);
+    await until('the second failure', () => parts.failures.length === 2);
+    expect(parts.failures[1]).toMatchObject({ shard, retryMs: undefined });
+    expect(parts.pool.closedBecause).toEqual([`shard ${shard}: ${parts.failures[1]!.message}`]);
+    expect(await parts.desk.place({ sale: 's', sku: 'a', buyer: 'v' })).toMatchObject({
+      code: 'shard_recovering',
+    });
+    expect(await parts.desk.place({ sale: 's', sku: 'b', buyer: 'v' })).toMatchObject({ ok: true });
+  });
+
+  test('is one with durability memory: started again it would sell its stock twice', async () => {
+    const parts = await start(2, 'memory');
+    await openSale(parts);
+    const shard = parts.owner('a');
+    await parts.crash(shard);
+    expect(parts.failures).toEqual([{ shard, message: 'unreachable: 99', retryMs: undefined }]);
+    expect(await parts.desk.place({ sale: 's', sku: 'a', buyer: 'v' })).toMatchObject({
+      code: 'shard_recovering',
+    });
+    expect(await parts.desk.place({ sale: 's', sku: 'b', buyer: 'v' })).toMatchObject({ ok: true });
+  });
+});
+
+/** Overwrites the names of buyers wherever they stand in a store. */
+function scribble(folder: string): void {
+  expect(readdirSync(folder)).toContain('data.mdb');
+  const file = join(folder, 'data.mdb');
+  const descriptor = openSync(file, 'r+');
+  // The pages after the two that LMDB starts from.
+  for (let at = 8_192 + 2_000; at < statSync(file).size; at += 4_096) {
+    writeSync(descriptor, Buffer.from('scribble'), 0, 8, at);
+  }
+  closeSync(descriptor);
+}
