@@ -23,25 +23,34 @@ export const limits = {
   skusPerSaleMax: 1_024,
   skusMax: 4_096,
   shardsMax: 128,
+  ordersPerShardMax: 1 << 24,
   orderBodyBytesMax: 4 * 1024,
   saleBodyBytesMax: 1024 * 1024,
   ordersPerListMax: 1_000,
+  /** Listings under way at a time: each asks its shards for one order after the other. */
+  listsMax: 64,
+  /** Bytes of bodies that one server keeps while the rest of them is on its way. */
+  gatheredBytesMax: 64 * 1024 * 1024,
   /** Requests an acceptor writes before it publishes them: a shard starts on a batch while it is being written. */
   publishCountMax: 256,
   /** Characters of an answer that are handed over at once; of a longer one only as much as the client takes. */
   answerCharsAtOnceMax: 16 * 1024,
+  /** Readings of a stock row before one is taken as it comes: a change takes its writer nanoseconds. */
+  stockReadsMax: 1_000_000,
   /** Turns of an acceptor's event loop without a reply before it stops polling and waits for the doorbell. */
   replyPollTurnsMax: 8,
   /** Belt to the doorbell's braces, for acceptors. */
   replyWaitMsMax: 100,
   /** How often an acceptor looks for requests past their deadline. */
   replySweepMs: 50,
-  /** Batches of the embedding API that may wait for room in the in-flight table. */
-  batchesWaitingMax: 1_024,
+  /** Batches and operator's commands that may wait for room in the in-flight table. */
+  waitersMax: 1_024,
   /** Changes to sales that may wait for the one under way. */
   controlPendingMax: 64,
   /** The least an acceptor's in-flight table may hold. */
   inFlightMin: 256,
+  /** How long a shard may take for an operator's command: longer than any flush. */
+  controlReplyMsMax: 10_000,
   /** Commands of one change that are in flight at a time. */
   controlWindow: 128,
   /** Records a shard takes from its rings before it commits: bounds a batch's size and its latency. */
@@ -90,7 +99,7 @@ export const EngineOptionsSchema = Type.Object(
     }),
     ordersPerShardMax: Type.Integer({
       minimum: 1_024,
-      maximum: 1 << 24,
+      maximum: limits.ordersPerShardMax,
       default: 1 << 23,
       description: 'Orders one shard can hold, of any status; beyond it: overloaded.',
     }),
@@ -138,7 +147,7 @@ export const ListenOptionsSchema = Type.Object(
     host: Type.String({
       minLength: 1,
       default: '127.0.0.1',
-      description: 'Address to listen on; loopback only.',
+      description: 'Address to listen on.',
     }),
     port: Type.Integer({
       minimum: 0,
@@ -195,6 +204,7 @@ export function resolveListenOptions(given: ListenOptions): ListenConfig {
   return resolve(ListenOptionsSchema, listenOptions, given);
 }
 
+assert(limits.shardsMax <= 0xff, 'a shard fits a byte of an order id and of the in-flight table');
 assert(limits.quantityMax <= 0xffff, 'a quantity fits the order record');
 assert(limits.skusMax <= 0xffff, 'a stock row fits the order record');
 assert(limits.skusPerSaleMax <= limits.skusMax, 'the largest sale fits the stock table');

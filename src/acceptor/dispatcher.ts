@@ -34,6 +34,9 @@ interface Link {
   unpublished: number;
 }
 
+/** Of all in-flight slots, batches leave one in eight to others. */
+const reserveShift = 3;
+
 /** Whether a request is on its way, or why not. */
 export type Dispatched = 'dispatched' | 'overloaded' | 'recovering';
 
@@ -46,6 +49,8 @@ export class Dispatcher {
   readonly #clock: Clock;
   readonly #replyDeadlineMs: number;
   readonly #onDefect: (error: unknown) => void;
+  /** Slots that batches leave to single requests and to the operator. */
+  readonly #reserved: number;
   readonly #turn = () => this.#runTurn();
   readonly #reply: Reply = newReply();
   /** Runs while anything is in flight, so that an idle engine is not woken. */
@@ -81,7 +86,8 @@ export class Dispatcher {
       doorbell: this.#threads.shardDoorbell(shard),
       unpublished: 0,
     }));
-    this.#inFlight = new InFlightTable(options.inFlightMax);
+    this.#inFlight = new InFlightTable(options.inFlightMax, options.onDefect);
+    this.#reserved = options.inFlightMax >> reserveShift;
     this.#clock = options.clock;
     this.#nowMs = options.clock();
     this.#replyDeadlineMs = options.replyDeadlineMs;
@@ -106,7 +112,11 @@ export class Dispatcher {
     return this.#scheduled ? this.#nowMs : this.#clock();
   }
 
-  /** Sends an order to the owner of its SKU. The caller has checked every value. */
+  /**
+   * Sends an order to the owner of its SKU. The caller has checked every value.
+   *
+   * @param patient whether the caller can wait for room, and so leaves the last slots to those who cannot
+   */
   place(
     sku: CatalogueSku,
     buyer: string,
@@ -114,8 +124,9 @@ export class Dispatcher {
     key: string,
     sink: ReplySink,
     token: number,
+    patient = false,
   ): Dispatched {
-    const at = this.#claim(sku.shard, Opcode.place, sink, token);
+    const at = this.#claim(sku.shard, Opcode.place, sink, token, patient);
     if (typeof at === 'string') return at;
     const { words, bytes } = this.#links[sku.shard]!.requests;
     words[at + requestLayout.row] = sku.row;
@@ -218,18 +229,26 @@ export class Dispatcher {
   }
 
   /** Claims a slot and a record and fills in the record's head; the caller fills in the rest at once. */
-  #claim(shard: number, opcode: Opcode, sink: ReplySink, token: number): number | Dispatched {
+  #claim(
+    shard: number,
+    opcode: Opcode,
+    sink: ReplySink,
+    token: number,
+    patient = false,
+  ): number | Dispatched {
     // A scheduled turn has read the clock and the shards' states lately; after a rest they may be anything.
     if (!this.#scheduled) this.#look();
     const link = this.#links[shard]!;
     if (!link.open) return 'recovering';
     // The record claimed before this one is complete by now: only whole records are published.
     if (link.unpublished >= limits.publishCountMax) this.#publish(link);
-    if (this.#inFlight.full) return this.#refuseOverload();
+    if (this.#inFlight.free <= (patient ? this.#reserved : 0)) return this.#refuseOverload();
     const at = link.requests.claim();
     if (at === -1) return this.#refuseOverload();
     link.unpublished += 1;
-    const slot = this.#inFlight.claim(sink, token, shard, this.#nowMs + this.#replyDeadlineMs);
+    // Nobody waits at a screen for the operator's commands, and one that is given up is left half done.
+    const patienceMs = opcode >= Opcode.restock ? limits.controlReplyMsMax : this.#replyDeadlineMs;
+    const slot = this.#inFlight.claim(sink, token, shard, this.#nowMs + patienceMs);
     const { words } = link.requests;
     words[at + requestLayout.opcode] = opcode;
     words[at + requestLayout.slot] = slot;
@@ -281,16 +300,22 @@ export class Dispatcher {
 
   /** Asks to be resumed when there may be room. Returns false when too many wait already, or nothing is in flight. */
   awaitRoom(waiter: Waiter): boolean {
-    if (this.#waiters.length >= limits.batchesWaitingMax || this.#inFlight.count === 0) return false;
+    if (this.#waiters.length >= limits.waitersMax || this.#inFlight.count === 0) return false;
     this.#waiters.push(waiter);
     return true;
   }
 
   #resumeWaiters(): void {
-    // Whoever finds no room again lines up anew, behind those who came meanwhile.
-    const waiters = this.#waiters;
+    // Each turn another one chooses first: a long batch does not keep a later one waiting until it is through.
+    const [first, ...others] = this.#waiters;
     this.#waiters = [];
-    for (const waiter of waiters) waiter.resume();
+    for (const waiter of [...others, first!]) {
+      try {
+        waiter.resume();
+      } catch (error) {
+        this.#onDefect(error);
+      }
+    }
   }
 
   /** Whether every shard is in a flush: polling would only take a core from it. */
@@ -322,11 +347,7 @@ export class Dispatcher {
   }
 
   #settle(slot: number, generation: number): void {
-    try {
-      if (!this.#inFlight.settle(slot, generation, this.#reply)) this.#counters.add(AcceptorCount.stale, 1);
-    } catch (error) {
-      this.#onDefect(error);
-    }
+    if (!this.#inFlight.settle(slot, generation, this.#reply)) this.#counters.add(AcceptorCount.stale, 1);
   }
 
   /** The buyer that a reply about an order carries. Only while that reply is being settled. */

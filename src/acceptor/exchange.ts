@@ -13,7 +13,9 @@ import { type Answer, problemAnswer, type Text } from './answer.js';
 export interface ExchangeHost {
   /** Requests whose answer is not through. */
   active: number;
-  /** Set when the server shuts down: every answer then closes its connection. */
+  /** Bytes of bodies that are kept while the rest of them is on its way. */
+  gatheredBytes: number;
+  /** Set when the server shuts down: every answer that is sent at once then closes its connection. */
   closing: boolean;
   /** Set while uWebSockets.js calls us: it has corked the socket then. */
   corked: boolean;
@@ -23,7 +25,7 @@ export interface ExchangeHost {
 }
 
 /** The names of the request headers we read, as bytes: a text would be converted at every look-up. */
-const headerKeys = {
+export const headerKeys = {
   contentType: headerKey('content-type'),
   idempotencyKey: headerKey('idempotency-key'),
   transferEncoding: headerKey('transfer-encoding'),
@@ -31,19 +33,6 @@ const headerKeys = {
 
 function headerKey(name: string): ArrayBuffer {
   return new Uint8Array(Buffer.from(name)).buffer;
-}
-
-/** The Idempotency-Key header, or an empty text. */
-export function idempotencyKeyOf(req: HttpRequest): string {
-  return req.getHeader(headerKeys.idempotencyKey);
-}
-
-const jsonType = /^application\/json\s*(;|$)/i;
-
-/** Whether the Content-Type header says JSON. */
-export function saysJson(req: HttpRequest): boolean {
-  const contentType = req.getHeader(headerKeys.contentType);
-  return contentType === 'application/json' || jsonType.test(contentType);
 }
 
 const internal = problemAnswer(
@@ -54,6 +43,7 @@ const transferEncoding = problemAnswer({
   ...refuse('invalid_request', 'Transfer-Encoding is not accepted: send a Content-Length.'),
   errors: [{ path: '/headers/transfer-encoding', message: 'is not accepted' }],
 });
+const tooManyBodies = problemAnswer(refuse('overloaded', 'Too many bodies are on their way at once.', 1));
 const notUtf8 = problemAnswer({
   ...refuse('invalid_request', 'The body is not UTF-8.'),
   errors: [{ path: '', message: 'must be UTF-8' }],
@@ -63,6 +53,7 @@ export class Exchange {
   readonly #host: ExchangeHost;
   /** Undefined once answered, or once the client is gone. */
   #res: HttpResponse | undefined;
+  #gatheredBytes = 0;
 
   /** Registers for the client's disappearance, which has to come first of all. */
   constructor(host: ExchangeHost, res: HttpResponse) {
@@ -81,8 +72,10 @@ export class Exchange {
   }
 
   #finished(): void {
-    this.#host.active -= 1;
-    if (this.#host.active === 0) this.#host.onIdle?.();
+    const host = this.#host;
+    host.gatheredBytes -= this.#gatheredBytes;
+    host.active -= 1;
+    if (host.active === 0) host.onIdle?.();
   }
 
   /**
@@ -165,6 +158,7 @@ export class Exchange {
       this.answer(transferEncoding, true);
       return;
     }
+    const host = this.#host;
     let gathered: Buffer[] | undefined;
     let bytes = 0;
     this.#res!.onData((chunk, isLast) => {
@@ -175,6 +169,12 @@ export class Exchange {
         return;
       }
       if (!isLast) {
+        if (host.gatheredBytes + chunk.byteLength > limits.gatheredBytesMax) {
+          this.answer(tooManyBodies, true);
+          return;
+        }
+        host.gatheredBytes += chunk.byteLength;
+        this.#gatheredBytes += chunk.byteLength;
         // The chunk is detached when this returns.
         gathered ??= [];
         gathered.push(Buffer.from(chunk.slice(0)));

@@ -2,9 +2,10 @@
  * The in-flight table: who waits for which reply. Preallocated; a correlation id is a slot and its generation, so
  * a reply to somebody who is no longer waiting is recognised as stale. One per acceptor, used by its thread only.
  */
-import type { Reply } from '../memory/records.js';
+import { newReply, type Reply } from '../memory/records.js';
+import { Outcome } from '../sale/outcome.js';
 
-/** Takes a reply. `token` is what the sink gave when it asked; it may run any code but must not throw. */
+/** Takes a reply. `token` is what the sink gave when it asked. One that throws gets `Outcome.defect` instead. */
 export interface ReplySink {
   settle(token: number, reply: Reply): void;
 }
@@ -16,9 +17,12 @@ export class InFlightTable {
   readonly #shards: Uint8Array;
   readonly #deadlines: Float64Array;
   readonly #free: Int32Array;
+  readonly #onDefect: (error: unknown) => void;
   #freeCount: number;
 
-  constructor(slots: number) {
+  /** @param onDefect told of what a sink throws */
+  constructor(slots: number, onDefect: (error: unknown) => void) {
+    this.#onDefect = onDefect;
     this.#sinks = new Array(slots).fill(undefined);
     this.#tokens = new Int32Array(slots);
     this.#generations = new Int32Array(slots);
@@ -34,8 +38,8 @@ export class InFlightTable {
     return this.#sinks.length - this.#freeCount;
   }
 
-  get full(): boolean {
-    return this.#freeCount === 0;
+  get free(): number {
+    return this.#freeCount;
   }
 
   /** Takes a slot. The table must not be full. */
@@ -56,8 +60,26 @@ export class InFlightTable {
   /** Ends a request with its reply. Returns false when the reply is stale. */
   settle(slot: number, generation: number, reply: Reply): boolean {
     if (this.#generations[slot] !== generation) return false;
-    this.#release(slot).settle(this.#tokens[slot]!, reply);
+    this.#give(this.#release(slot), this.#tokens[slot]!, reply);
     return true;
+  }
+
+  #give(sink: ReplySink, token: number, reply: Reply): void {
+    try {
+      sink.settle(token, reply);
+    } catch (error) {
+      this.#onDefect(error);
+      this.#giveUp(sink, token);
+    }
+  }
+
+  /** Whoever waits has to be told something; what is not about the reply can still be done. */
+  #giveUp(sink: ReplySink, token: number): void {
+    try {
+      sink.settle(token, newReply(Outcome.defect));
+    } catch (error) {
+      this.#onDefect(error);
+    }
   }
 
   #release(slot: number): ReplySink {
@@ -85,7 +107,7 @@ export class InFlightTable {
     for (let slot = 0; slot < this.#sinks.length; slot++) {
       if (this.#sinks[slot] === undefined || !matches(slot)) continue;
       const token = this.#tokens[slot]!;
-      this.#release(slot).settle(token, reply);
+      this.#give(this.#release(slot), token, reply);
       settled += 1;
     }
     return settled;

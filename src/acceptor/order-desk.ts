@@ -87,8 +87,12 @@ export const saleNotFound = refuse('sale_not_found', 'There is no such sale.');
 export const skuNotFound = refuse('sku_not_found', 'The sale has no such SKU.');
 export const orderNotFound = refuse('order_not_found', 'There is no such order.');
 
+const tooManyLists = refuse('overloaded', 'Too many listings are under way.', 1);
+
 export class OrderDesk {
   readonly #context: OrderContext;
+  /** Listings under way. */
+  #lists = 0;
 
   constructor(context: OrderContext) {
     this.#context = context;
@@ -137,6 +141,16 @@ export class OrderDesk {
 
   /** A buyer's orders in a sale, oldest first. */
   async list(saleId: string, buyer: string): Promise<OrderPage | Refusal> {
+    if (this.#lists >= limits.listsMax) return tooManyLists;
+    this.#lists += 1;
+    try {
+      return await this.#list(saleId, buyer);
+    } finally {
+      this.#lists -= 1;
+    }
+  }
+
+  async #list(saleId: string, buyer: string): Promise<OrderPage | Refusal> {
     const sale = this.#context.catalogue.get(saleId);
     if (sale === undefined) return saleNotFound;
     if (!isPrintable(buyer, limits.buyerBytesMax)) {
@@ -249,7 +263,8 @@ class PlaceBatch implements ReplySink, Waiter {
       this.#outcomes.refuse(index, outcome);
       return 'refused';
     }
-    return dispatcher.place(sku, request.buyer, request.quantity ?? 1, key, this, index);
+    const patient = this.#requests.length > 1;
+    return dispatcher.place(sku, request.buyer, request.quantity ?? 1, key, this, index, patient);
   }
 
   #whyNot(request: OrderRequest): Refusal {

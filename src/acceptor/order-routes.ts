@@ -1,7 +1,6 @@
 /** The buyers' routes: place, read, confirm, cancel and list orders. */
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { limits } from '../config.js';
-import { refuse } from '../errors.js';
 import { Opcode, type Reply } from '../memory/records.js';
 import type { CatalogueSku } from '../sale/catalogue.js';
 import { Outcome } from '../sale/outcome.js';
@@ -10,7 +9,7 @@ import { isOrderBody, orderBody } from '../sale/schema.js';
 import { issuesOf } from '../validation.js';
 import { admit } from './admission.js';
 import { headOf, prepared, problemAnswer } from './answer.js';
-import { Exchange, type ExchangeHost, idempotencyKeyOf, saysJson } from './exchange.js';
+import { Exchange, type ExchangeHost } from './exchange.js';
 import type { ReplySink } from './in-flight.js';
 import {
   askOrder,
@@ -23,11 +22,17 @@ import {
   skuNotFound,
 } from './order-desk.js';
 import { OrderWriter } from './order-writer.js';
+import {
+  idempotencyKeyOf,
+  keyError,
+  noBody,
+  notJson,
+  parseJson,
+  replayedField,
+  saysJson,
+} from './requests.js';
 import type { Route } from './router.js';
 import { orderJson } from './views.js';
-
-export const notJson = problemAnswer(refuse('unsupported_media_type', 'Send the body as application/json.'));
-export const replayedField = ['Idempotency-Replayed', 'true'] as const;
 
 const okHead = headOf(200, 'application/json');
 const replayedHead = headOf(200, 'application/json', replayedField);
@@ -107,15 +112,6 @@ class PlaceExchange extends Exchange implements ReplySink {
   }
 }
 
-/** The parsed text, or undefined, which no schema accepts. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
 export function orderRoutes(host: ExchangeHost, context: OrderContext): Route[] {
   const desk = new OrderDesk(context);
   const placing: PlaceContext = { ...context, writer: new OrderWriter(context.ids) };
@@ -191,27 +187,4 @@ export function orderRoutes(host: ExchangeHost, context: OrderContext): Route[] 
 function pathError(saleId: string, key: string): { path: string; message: string } | undefined {
   if (!isId(saleId)) return { path: '/sale', message: formatSentences[formats.id]! };
   return keyError(key);
-}
-
-const printableAscii = /^[\x20-\x7e]+$/;
-
-/**
- * What is wrong with an Idempotency-Key header; empty means that there is none. In a header only ASCII is safe:
- * uWebSockets.js hands other bytes over as Latin-1, and strips them where they begin or end a value.
- */
-export function keyError(key: string): { path: string; message: string } | undefined {
-  if (key === '' || (printableAscii.test(key) && key.length <= limits.idempotencyKeyBytesMax))
-    return undefined;
-  return {
-    path: '/headers/idempotency-key',
-    message: `must be 1 to ${limits.idempotencyKeyBytesMax} bytes of printable ASCII`,
-  };
-}
-
-/** Runs `done` once it is certain that the request has no body: a body would be silently ignored otherwise. */
-export function noBody(exchange: Exchange, req: HttpRequest, done: () => void): void {
-  exchange.body(req, limits.orderBodyBytesMax, (text) => {
-    if (text === '') done();
-    else exchange.invalid('This request takes no body.', [{ path: '', message: 'must be empty' }]);
-  });
 }

@@ -6,10 +6,18 @@ import { formatSentences, formats, isId } from '../sale/rules.js';
 import { restockBody, saleDefinition } from '../sale/schema.js';
 import { issuesOf, type Validator } from '../validation.js';
 import { jsonAnswer } from './answer.js';
-import { type Exchange, idempotencyKeyOf, saysJson } from './exchange.js';
+import type { Exchange } from './exchange.js';
 import type { SaleOperator, SaleResult } from './operator.js';
 import { saleNotFound, skuNotFound } from './order-desk.js';
-import { keyError, noBody, notJson, parseJson, replayedField } from './order-routes.js';
+import {
+  idempotencyKeyOf,
+  keyError,
+  noBody,
+  notJson,
+  parseJson,
+  replayedField,
+  saysJson,
+} from './requests.js';
 import type { Route } from './router.js';
 import { saleJson, skuJson } from './views.js';
 
@@ -35,7 +43,7 @@ function jsonBody<T>(
   });
 }
 
-/** Runs `work` with the id in the path, and answers with what it resolves to. */
+/** Runs `run` with the ids in the path, unless one of them can be nobody's. */
 function withIds(
   exchange: Exchange,
   req: HttpRequest,

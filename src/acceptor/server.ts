@@ -30,6 +30,7 @@ export async function listen(options: ServerOptions): Promise<HttpServer> {
   const uws = loadUws();
   const host: ExchangeHost = {
     active: 0,
+    gatheredBytes: 0,
     closing: false,
     corked: false,
     onIdle: undefined,

@@ -5,7 +5,7 @@
 import { Option } from 'commander';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { assert } from '../assert.js';
+import { assert, unreachable } from '../assert.js';
 
 type Kind = 'string' | 'integer' | 'number' | 'boolean';
 
@@ -109,6 +109,8 @@ export function parseText(spec: OptionSpec, text: string): unknown {
       return numberText.test(text) ? Number(text) : text;
     case 'boolean':
       return text === 'true' ? true : text === 'false' ? false : text;
+    default:
+      return unreachable(spec.kind);
   }
 }
 

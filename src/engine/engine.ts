@@ -97,7 +97,6 @@ export class Engine {
         clock,
         onDefect: (error) => log.error({ err: error }, 'a reply could not be handled'),
       });
-      const lost = dispatcher;
       const tasks = shardTasks(config, memory, origin, dataDir);
       pool = new ShardPool({
         tasks,
@@ -106,8 +105,9 @@ export class Engine {
           failed: (shard, error, retryMs) => {
             const next = retryMs === undefined ? 'it stays closed' : `it is started again in ${retryMs} ms`;
             log.error({ err: error, shard }, `a shard has failed, its SKUs answer shard_recovering; ${next}`);
-            lost.abandon(shard);
+            dispatcher?.abandon(shard);
           },
+          closedBadly: (shard, error) => log.error({ err: error, shard }, 'a shard failed as it was closed'),
           reopened: (shard) => {
             log.info({ shard }, 'a shard is open again');
             void control?.retell(shard);
@@ -255,6 +255,10 @@ export class Engine {
       log,
       ...config,
     });
+    if (this.#closing !== undefined) {
+      await server.close();
+      throw new LeiniaoError('listen_failed', 'the engine was closed meanwhile');
+    }
     this.#servers.add(server);
     return { host: server.host, port: server.port, url: server.url };
   }

@@ -8,10 +8,9 @@ import type { Dispatched, Dispatcher, Waiter } from '../acceptor/dispatcher.js';
 import type { ReplySink } from '../acceptor/in-flight.js';
 import type { RestockResult, SaleOperator, SaleResult, SaleView, SkuView } from '../acceptor/operator.js';
 import { outcomeOfDispatch, refusalOf, saleNotFound, skuNotFound } from '../acceptor/order-desk.js';
-import { assert } from '../assert.js';
 import type { Clock } from '../clock.js';
 import { limits } from '../config.js';
-import { type Refusal, refuse } from '../errors.js';
+import { LeiniaoError, type Refusal, refuse } from '../errors.js';
 import { Opcode } from '../memory/records.js';
 import type { StockTable } from '../memory/stock-table.js';
 import type { Catalogue, CatalogueSale, CatalogueSku, SaleRecord } from '../sale/catalogue.js';
@@ -59,7 +58,8 @@ export class SaleControl implements SaleOperator {
       const sale = build(record);
       this.#catalogue.take(sale);
       const failed = await this.#tellShards(sale);
-      assert(failed === undefined, `shards take the stored definitions: ${failed?.code}`);
+      if (failed === undefined) continue;
+      throw new LeiniaoError('shard_failed', `sale ${sale.id} could not be restored: ${failed.detail}`);
     }
   }
 
@@ -95,9 +95,10 @@ export class SaleControl implements SaleOperator {
       if (before !== undefined) await this.#unfreeze(before);
       return unstored;
     }
-    const gone = await this.#toAll(removed, (sku, sink, token) => this.#dispatcher.remove(sku, sink, token));
     this.#catalogue.take(sale);
-    const failed = this.#failure(gone, sale) ?? (await this.#tellShards(sale));
+    // Where this fails nothing is lost: a SKU without orders gives way to whatever gets its row next.
+    await this.#toAll(removed, (sku, sink, token) => this.#dispatcher.remove(sku, sink, token));
+    const failed = await this.#tellShards(sale);
     return failed ?? { ok: true, created: before === undefined, sale: this.#view(sale) };
   }
 
@@ -111,9 +112,14 @@ export class SaleControl implements SaleOperator {
     }
   }
 
-  /** Sends a sale's definition and state to its owners. Returns what went wrong, if anything did. */
+  /**
+   * Sends a sale's definition and state to its owners, which keep what they know already. Returns what went wrong, if
+   * anything did; sending it again then finishes it.
+   */
   async #tellShards(sale: CatalogueSale): Promise<Refusal | undefined> {
-    return this.#failure([...(await this.#defineAll(sale)), ...(await this.#controlAll(sale))], sale);
+    return (
+      this.#failure(await this.#defineAll(sale), sale) ?? this.#failure(await this.#controlAll(sale), sale)
+    );
   }
 
   #failure(outcomes: readonly Outcome[], sale: CatalogueSale): Refusal | undefined {
@@ -162,11 +168,21 @@ export class SaleControl implements SaleOperator {
       if (unstored !== undefined) return unstored;
       sale.state = state;
     }
-    const failed = this.#failure(await this.#controlAll(sale), sale);
+    const failed = await this.#tellShards(sale);
     return failed ?? { ok: true, created: false, sale: this.#view(sale) };
   }
 
-  async restock(
+  restock(
+    saleId: string,
+    skuId: string,
+    quantity: number,
+    idempotencyKey?: string,
+  ): Promise<RestockResult | Refusal> {
+    // In its turn, so that no replacement of the sale overtakes it.
+    return this.#oneAtATime(() => this.#restock(saleId, skuId, quantity, idempotencyKey));
+  }
+
+  async #restock(
     saleId: string,
     skuId: string,
     quantity: number,

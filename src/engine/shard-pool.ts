@@ -32,6 +32,8 @@ export interface ShardEvents {
   failed(shard: number, error: Error, retryMs: number | undefined): void;
   /** A shard that had failed is open again. */
   reopened(shard: number): void;
+  /** A shard failed as it was closed. What it had acknowledged is where its durability says. */
+  closedBadly(shard: number, error: Error): void;
 }
 
 export class ShardPool {
@@ -77,6 +79,7 @@ export class ShardPool {
       const startedAt = performance.now();
       const error = await this.#run(task);
       life.ended = true;
+      if (signal.aborted && error !== undefined) this.#events.closedBadly(shard, error);
       if (error === undefined || signal.aborted) return;
       failures = performance.now() - startedAt > limits.shardSteadyMs ? 1 : failures + 1;
       const retryMs = this.#started && canRecover(task, error) ? pauseMs(failures) : undefined;
@@ -125,6 +128,8 @@ export class ShardPool {
       if (state === ShardState.open) return;
       const failure = this.#failures[shard];
       if (failure !== undefined) throw startError(failure);
+      // Another shard's failure has ended the start.
+      if (this.#closing.signal.aborted) return;
       await this.#threads.stateChanged(shard, state, openPollMs);
     }
   }

@@ -17,10 +17,9 @@ export const ShardCount = {
 /** Counters of an acceptor. */
 export const AcceptorCount = {
   dispatched: 0,
-  answeredAtOnce: 1,
-  overloaded: 2,
-  timedOut: 3,
-  stale: 4,
+  overloaded: 1,
+  timedOut: 2,
+  stale: 3,
 } as const;
 
 /** 128 bytes, so that no two threads write the same pair of cache lines. */

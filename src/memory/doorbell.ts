@@ -42,7 +42,7 @@ export class Doorbell {
 
   /** Wakes the thread if it is parked. Call after publishing. */
   ring(): void {
-    // The plain load keeps the common case free of a locked instruction; the swap lets one ringer of many notify.
+    // Looking first keeps the common case free of a locked instruction; the swap lets one ringer of many notify.
     if (
       Atomics.load(this.#words, this.#word) === parked &&
       Atomics.compareExchange(this.#words, this.#word, parked, awake) === parked

@@ -1,7 +1,8 @@
 /**
  * A single-producer, single-consumer ring of fixed-size records in shared memory. One thread holds the
  * producer, one the consumer. The cursors are free-running 32-bit counters, after Lamport's queue with cached
- * cursors (Lee et al., "A Lock-Free, Cache-Efficient Multi-Core Synchronization Mechanism", FastForward/MCRB).
+ * cursors (MCRingBuffer: Lee, Bu and Chandranmenon, "A Lock-Free, Cache-Efficient Shared Ring Buffer for Multi-Core
+ * Architectures", ANCS 2009).
  */
 import { assert } from '../assert.js';
 import { ringLayout } from './layout.js';

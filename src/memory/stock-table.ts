@@ -40,14 +40,16 @@ export class StockTable {
   read(row: number): Stock {
     const words = this.#words;
     const base = row * rowWords;
-    for (;;) {
+    for (let attempt = 1; ; attempt++) {
       const before = Atomics.load(words, base + version);
       const sold = Atomics.load(words, base + confirmed);
       const units = Atomics.load(words, base + total);
       const left = Atomics.load(words, base + available);
       // An even version that did not move proves that no change of more than one counter overlapped the loads; and
       // of a change of `available` alone either value is right.
-      if ((before & 1) === 0 && Atomics.load(words, base + version) === before) {
+      const whole = (before & 1) === 0 && Atomics.load(words, base + version) === before;
+      // A writer that died in between left the version odd; its successor mends that when it opens.
+      if (whole || attempt === limits.stockReadsMax) {
         return { total: units, available: left, held: units - left - sold, confirmed: sold };
       }
     }

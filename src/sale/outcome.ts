@@ -1,4 +1,5 @@
 /** What a shard can answer, as numbers for the reply ring, and the code each refusal has for callers. */
+import { assert } from '../assert.js';
 import type { Code } from '../errors.js';
 
 export const Outcome = {
@@ -26,6 +27,8 @@ export const Outcome = {
   invalidRequest: 18,
   /** Made by the acceptor, never by a shard: the reply deadline passed. */
   timeout: 19,
+  /** Made by the acceptor where taking the reply failed: a defect of ours. */
+  defect: 20,
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
@@ -70,7 +73,16 @@ const answers: Readonly<Record<number, Answer>> = {
     code: 'timeout',
     detail: 'No answer within the deadline. Sending the same request with the same idempotency key is safe.',
   },
+  [Outcome.defect]: {
+    code: 'internal',
+    detail: 'The request failed by a defect of the server. It has been logged.',
+  },
 };
+
+assert(
+  Object.values(Outcome).every((outcome, i) => outcome === i),
+  'outcomes count from 0 without gaps, so that tables can be indexed by them',
+);
 
 /** The code and sentence of a refusing outcome. */
 export function answerOf(outcome: Outcome): Answer {

@@ -395,7 +395,11 @@ export class Commands {
     };
     this.reply.outcome = Outcome.replayed;
     // The engine sends every definition again when it starts: what is known already stays as it is.
-    if (sku?.revision === definition.revision && sku.sale.number === definition.saleNumber) return;
+    if (sku?.revision === definition.revision && sku.sale.number === definition.saleNumber) {
+      // Whoever froze it for a replacement that came to nothing may not have got through with the unfreezing.
+      sku.sale.frozen = false;
+      return;
+    }
     const saleBytes = words[at + requestLayout.lengths]! & 0xff;
     const skuBytes = words[at + requestLayout.lengths]! >> 8;
     this.#batch?.defined(
@@ -422,9 +426,9 @@ export class Commands {
     const saleNumber = words[at + requestLayout.saleNumber]!;
     const to = words[at + requestLayout.saleState]! as SaleState;
     const sale = this.#state.sales.get(saleNumber);
-    assert(sale !== undefined, 'the engine controls sales it has defined');
-    this.reply.outcome = Outcome.replayed;
-    if (sale.state === to) return;
+    // Its definition may have been refused or lost on the way: then that has to come first.
+    this.reply.outcome = sale === undefined ? Outcome.skuNotFound : Outcome.replayed;
+    if (sale === undefined || sale.state === to) return;
     this.#batch?.controlled(saleNumber, to);
     this.#state.control(saleNumber, to);
     this.reply.outcome = Outcome.done;
@@ -432,10 +436,12 @@ export class Commands {
 
   #freeze(saleNumber: number, nowMs: number): void {
     const sale = this.#state.sales.get(saleNumber);
-    assert(sale !== undefined, 'the engine freezes sales it has defined');
+    // A sale that is not known has no orders, and gets none before it is defined.
+    this.reply.outcome = Outcome.done;
+    if (sale === undefined) return;
     const untouched = phaseAt(sale, sale.state, nowMs) === Phase.scheduled && sale.orders === 0;
     sale.frozen = untouched;
-    this.reply.outcome = untouched ? Outcome.done : Outcome.saleOpen;
+    if (!untouched) this.reply.outcome = Outcome.saleOpen;
   }
 
   #unfreeze(saleNumber: number): void {

@@ -217,7 +217,14 @@ export class ShardLoop {
       this.#counters.add(ShardCount.commits, 1);
       this.#counters.add(ShardCount.entries, entries);
     }
-    if (this.#clockMs >= this.#store.flushAtMs) this.#store.flush();
+    this.#sendStaged();
+    if (this.#clockMs < this.#store.flushAtMs) return;
+    this.#threads.setBusy(this.#shard, true);
+    this.#store.flush();
+    this.#threads.setBusy(this.#shard, false);
+  }
+
+  #sendStaged(): void {
     if (this.#stagedCount === 0) return;
     for (let i = 0; i < this.#stagedCount; i++) {
       const { replies } = this.#links[this.#stagingLinks[i]!]!;

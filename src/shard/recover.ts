@@ -98,12 +98,7 @@ function applyAccepted(state: ShardState, words: Int32Array, at: number, timeMs:
   const buyerAt = at + acceptedLayout.texts;
   const sku = state.skus[row];
   assert(sku !== undefined, 'an order is for a defined SKU');
-  if (!state.orders.hasRoom() || !state.buyers.hasRoom()) {
-    throw new LeiniaoError(
-      'invalid_options',
-      `ordersPerShardMax is ${state.orders.max}, and the data folder holds more orders of a shard than that`,
-    );
-  }
+  if (!state.orders.hasRoom() || !state.buyers.hasRoom()) throw tooSmall(state);
   const saleNumber = sku.sale.number;
   const hash = state.buyerHash(saleNumber, words, buyerAt, buyerBytes);
   const known = state.buyers.find(hash, saleNumber, words, buyerAt, buyerBytes);
@@ -131,8 +126,21 @@ function applyAccepted(state: ShardState, words: Int32Array, at: number, timeMs:
   query.words = words;
   query.buyerAt = buyerAt;
   query.keyAt = buyerAt + textWords(buyerBytes);
+  insertKey(state, number);
+}
+
+/** Adds the key in `query`. */
+function insertKey(state: ShardState, reference: number): void {
+  if (!state.keys.hasRoom()) throw tooSmall(state);
   state.hashKey(query);
-  state.keys.insert(query, number);
+  state.keys.insert(query, reference);
+}
+
+function tooSmall(state: ShardState): LeiniaoError {
+  return new LeiniaoError(
+    'invalid_options',
+    `ordersPerShardMax is ${state.orders.max}: too small for the orders, or their keys, that a shard of this data folder holds`,
+  );
 }
 
 function settle(state: ShardState, number: number, status: Exclude<Status, typeof Status.held>): void {
@@ -149,8 +157,7 @@ function applyRestocked(state: ShardState, words: Int32Array, at: number): void 
   state.restock(sku, quantity);
   if (keyBytes === 0) return;
   restockQuery(query, sku.sale.number, words, at + restockedLayout.key, keyBytes);
-  state.hashKey(query);
-  state.keys.insert(query, state.rememberRestock(row, quantity));
+  insertKey(state, state.rememberRestock(row, quantity));
 }
 
 function applyDefined(state: ShardState, words: Int32Array, at: number): void {

@@ -76,6 +76,8 @@ export interface Restock {
 /** Key references with this bit are indexes of restocks; the others are order numbers. */
 export const restockReference = 1 << 30;
 
+assert(limits.ordersPerShardMax < restockReference, 'an order number is never taken for a restock');
+
 export class ShardState {
   readonly skus: (ShardSku | undefined)[] = new Array(limits.skusMax).fill(undefined);
   readonly sales = new Map<number, ShardSale>();
@@ -229,6 +231,7 @@ export class ShardState {
   define(given: SkuDefinition): void {
     const before = this.skus[given.row];
     if (before !== undefined && before.sale.number !== given.saleNumber) this.remove(given.row);
+    assert(before === undefined || before.sequence === 0, 'a SKU with orders is never defined anew');
     let sale = this.sales.get(given.saleNumber);
     if (sale === undefined) {
       sale = {
@@ -272,6 +275,7 @@ export class ShardState {
   remove(row: number): void {
     const sku = this.skus[row];
     assert(sku !== undefined, 'only a defined SKU is removed');
+    assert(sku.sequence === 0, 'a SKU with orders is never removed');
     this.#undefine(row);
     if (this.#open) this.stock.reset(row, { total: 0, available: 0, held: 0, confirmed: 0 });
     sku.sale.skus -= 1;

@@ -29,8 +29,7 @@ export interface Commit {
 }
 
 /**
- * Checks that `record` follows `head`, moves the head to it and returns the commit. `scratch` is reused by the
- * caller between records and grown here if needed.
+ * Checks that `record` follows `head`, moves the head to it and returns the commit.
  *
  * @throws LeiniaoError `data_dir_damaged`, naming the commit
  */

@@ -260,7 +260,9 @@ async function acquireLock(path: string): Promise<Server> {
   try {
     return await listen(socket, path);
   } catch (error) {
-    if (await answers(socket)) throw error;
+    const held = error instanceof LeiniaoError && error.code === 'data_dir_locked';
+    if (!held || (await answers(socket))) throw error;
+    // Nobody listens: whoever made it died without removing it.
     unlinkSync(socket);
     return await listen(socket, path);
   }

@@ -1,4 +1,5 @@
 /** The journal of one shard: commit records in LMDB, by number, hash-chained. The shard's thread owns it. */
+import { assert } from '../assert.js';
 import { LeiniaoError } from '../errors.js';
 import { type ChainHead, type Commit, follow, genesisHash } from './chain.js';
 import { type Environment, everyRecord, type NumberedRecords, openEnvironment } from './lmdb.js';
@@ -6,7 +7,7 @@ import { type Environment, everyRecord, type NumberedRecords, openEnvironment } 
 export class Journal {
   readonly #environment: Environment;
   readonly #commits: NumberedRecords;
-  /** Where the chain stands; `append` moves it. */
+  /** Where the chain stands. Who appends moves it. */
   readonly head: ChainHead;
 
   private constructor(environment: Environment, commits: NumberedRecords, head: ChainHead) {
@@ -64,7 +65,9 @@ export class Journal {
   append(firstNumber: number, records: readonly Uint8Array[]): void {
     this.#environment.transactionSync(() => {
       for (const [i, record] of records.entries()) {
-        this.#commits.putSync(firstNumber + i, record as Buffer, { append: true });
+        // The declarations say void: within a transaction it is whether the record was added.
+        const stored: unknown = this.#commits.putSync(firstNumber + i, record as Buffer, { append: true });
+        assert(stored === true, 'a commit record is added after all others');
       }
     });
   }

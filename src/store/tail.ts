@@ -8,7 +8,6 @@ import { commitHeadBytes, commitLayout } from './batch.js';
 
 export class TailFile {
   readonly #descriptor: number;
-  #end = 0;
 
   constructor(path: string) {
     this.#descriptor = openSync(path, 'a+');
@@ -39,17 +38,11 @@ export class TailFile {
     for (let written = 0; written < record.length; ) {
       written += writeSync(this.#descriptor, record, written);
     }
-    this.#end += record.length;
   }
 
   /** Forgets every record: they are in LMDB now. */
   clear(): void {
     ftruncateSync(this.#descriptor, 0);
-    this.#end = 0;
-  }
-
-  get bytes(): number {
-    return this.#end;
   }
 
   close(): void {

@@ -15,6 +15,7 @@ const uws = loadUws();
 const app = uws.App();
 const host: ExchangeHost = {
   active: 0,
+  gatheredBytes: 0,
   closing: false,
   corked: false,
   onIdle: undefined,

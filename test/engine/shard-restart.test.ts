@@ -64,6 +64,7 @@ async function start(shards: number, durability: Durability = 'fsync') {
         failures.push({ shard, message: error.message, retryMs });
         dispatcher.abandon(shard);
       },
+      closedBadly: (_, error) => defects.push(error),
       reopened: (shard) => {
         reopened += 1;
         void control.retell(shard);

@@ -1,0 +1,54 @@
+/** What routes have in common in how they read a request. On the acceptor's thread; nothing here has state. */
+import type { HttpRequest } from 'uWebSockets.js';
+import { limits } from '../config.js';
+import { refuse } from '../errors.js';
+import { problemAnswer } from './answer.js';
+import { type Exchange, headerKeys } from './exchange.js';
+
+export const notJson = problemAnswer(refuse('unsupported_media_type', 'Send the body as application/json.'));
+export const replayedField = ['Idempotency-Replayed', 'true'] as const;
+
+/** The Idempotency-Key header, or an empty text. */
+export function idempotencyKeyOf(req: HttpRequest): string {
+  return req.getHeader(headerKeys.idempotencyKey);
+}
+
+const jsonType = /^application\/json\s*(;|$)/i;
+
+/** Whether the Content-Type header says JSON. */
+export function saysJson(req: HttpRequest): boolean {
+  const contentType = req.getHeader(headerKeys.contentType);
+  return contentType === 'application/json' || jsonType.test(contentType);
+}
+
+/** The parsed text, or undefined, which no schema accepts. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const printableAscii = /^[\x20-\x7e]+$/;
+
+/**
+ * What is wrong with an Idempotency-Key header; empty means that there is none. In a header only ASCII is safe:
+ * uWebSockets.js hands other bytes over as Latin-1, and strips them where they begin or end a value.
+ */
+export function keyError(key: string): { path: string; message: string } | undefined {
+  if (key === '' || (printableAscii.test(key) && key.length <= limits.idempotencyKeyBytesMax))
+    return undefined;
+  return {
+    path: '/headers/idempotency-key',
+    message: `must be 1 to ${limits.idempotencyKeyBytesMax} bytes of printable ASCII`,
+  };
+}
+
+/** Runs `done` once it is certain that the request has no body: a body would be silently ignored otherwise. */
+export function noBody(exchange: Exchange, req: HttpRequest, done: () => void): void {
+  exchange.body(req, limits.orderBodyBytesMax, (text) => {
+    if (text === '') done();
+    else exchange.invalid('This request takes no body.', [{ path: '', message: 'must be empty' }]);
+  });
+}
