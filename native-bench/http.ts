@@ -60,7 +60,7 @@ interface Load {
   readonly perSecond: number;
 }
 
-/** Runs wrk, and fails if it met an error of a connection. */
+/** Runs wrk, and fails unless every answer was an order or, of a sale that is sold out, a refusal. */
 async function load(url: string, connections: number, sale: string, prefix: string): Promise<Load> {
   const wrk = spawn('wrk', [
     ...['-t', '1', '-c', String(connections), '-d', `${seconds}s`, '-s', script, url, '--', sale, prefix],
@@ -74,6 +74,10 @@ async function load(url: string, connections: number, sale: string, prefix: stri
   const rate = /Requests\/sec:\s+([\d.]+)/.exec(output)?.[1];
   if (answers === undefined || rate === undefined) throw new Error(`wrk failed: ${output}`);
   if (/Socket errors/.test(output)) throw new Error(`wrk had socket errors: ${output}`);
+  const refused = Number(/Non-2xx or 3xx responses: (\d+)/.exec(output)?.[1] ?? 0);
+  if (refused !== (sale === 'sold-out' ? Number(answers) : 0)) {
+    throw new Error(`${refused} of ${answers} answers were refusals: ${output}`);
+  }
   return { answers: Number(answers), perSecond: Number(rate) };
 }
 

@@ -53,7 +53,8 @@ async function measure(buyers: number, durability: Durability): Promise<Round> {
       accepted += outcomes.accepted;
       for (let i = 0; i < requests.length; i += 1000) {
         const outcome = outcomes.at(i);
-        if (!outcome?.ok || outcome.order.buyer !== requests[i]!.buyer) throw new Error('a wrong outcome');
+        const stored = outcome?.ok ? await engine.order(outcome.order.orderId) : undefined;
+        if (!stored?.ok || stored.order.buyer !== requests[i]!.buyer) throw new Error('a wrong outcome');
       }
     }
     const bytes = process.memoryUsage.rss() - before;

@@ -14,7 +14,6 @@ function init(args)
   local length = #start + 9 + #finish
   start = head .. length .. "\r\n\r\n" .. start
   count = 100000000
-  statuses = {}
 end
 
 function request()

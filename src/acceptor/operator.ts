@@ -1,4 +1,7 @@
-/** What an acceptor asks of whoever runs the sales. The engine implements it; HTTP routes and embedders call it. */
+/**
+ * What an acceptor asks of whoever runs the sales. The engine implements it on the thread that started it; HTTP routes
+ * and embedders call it.
+ */
 import type { Refusal } from '../errors.js';
 import type { PhaseName } from '../sale/phase.js';
 import type { SaleDefinition } from '../sale/schema.js';
@@ -10,6 +13,7 @@ export interface SkuView {
   readonly available: number;
   readonly held: number;
   readonly confirmed: number;
+  /** Units per buyer; null for no limit. */
   readonly limitPerBuyer: number | null;
 }
 
@@ -26,13 +30,16 @@ export interface SaleView {
 
 export interface SaleResult {
   readonly ok: true;
+  /** Whether there was no such sale before. */
   readonly created: boolean;
   readonly sale: SaleView;
 }
 
 export interface RestockResult {
   readonly ok: true;
+  /** Whether this idempotency key was used before: then nothing was added now. */
   readonly replayed: boolean;
+  /** The SKU's line after it. */
   readonly sku: SkuView;
 }
 

@@ -134,11 +134,12 @@ export class Engine {
     }
   }
 
-  /** Threads that own SKUs. */
+  /** How many threads own SKUs. */
   get shards(): number {
     return this.#parts.context.dispatcher.shards;
   }
 
+  /** When an order is acknowledged. */
   get durability(): Durability {
     return this.#parts.config.durability;
   }
@@ -155,21 +156,31 @@ export class Engine {
     return `Not every shard is open: ${this.#parts.pool.closedBecause.join('; ') || 'one is starting again'}.`;
   }
 
-  /** Creates a sale, or replaces one that has not opened yet. Idempotent. */
+  /**
+   * Creates a sale, or replaces one that has not opened yet: the replacement starts with the stock it declares.
+   * Idempotent, so after a refusal that may be tried again the same call finishes what it began.
+   *
+   * Refusals: `invalid_request`, `sale_open`; `overloaded`, `shard_recovering`, `timeout`, `shutting_down`.
+   */
   async putSale(id: string, definition: SaleDefinition): Promise<SaleResult | Refusal> {
     return this.#refusal() ?? (await this.#parts.control.putSale(id, definition));
   }
 
-  /** Stops new orders until the sale is resumed; holds still confirm, cancel or expire. */
+  /**
+   * Stops new orders until the sale is resumed; holds still confirm, cancel or expire. Idempotent.
+   *
+   * Refusals: `sale_not_found`, `ended`; `overloaded`, `shard_recovering`, `timeout`, `shutting_down`.
+   */
   async pauseSale(id: string): Promise<SaleResult | Refusal> {
     return this.#refusal() ?? (await this.#parts.control.pauseSale(id));
   }
 
+  /** Lets a paused sale go on. Idempotent. Refusals as of `pauseSale`. */
   async resumeSale(id: string): Promise<SaleResult | Refusal> {
     return this.#refusal() ?? (await this.#parts.control.resumeSale(id));
   }
 
-  /** Stops new orders for good; holds still confirm, cancel or expire. */
+  /** Stops new orders for good; holds still confirm, cancel or expire. Idempotent. Refusals as of `pauseSale`. */
   async endSale(id: string): Promise<SaleResult | Refusal> {
     return this.#refusal() ?? (await this.#parts.control.endSale(id));
   }
@@ -184,14 +195,25 @@ export class Engine {
     return this.#parts.control.sales();
   }
 
-  /** Places one order. It resolves once the order is as durable as the engine's mode promises. */
+  /**
+   * Places one order. It resolves once the order is as durable as the engine's mode promises. With an idempotency key a
+   * repeated call gets the order of the first one, as it stands now, and `replayed: true`.
+   *
+   * Refusals, which consumed nothing: `invalid_request`, `sale_not_found`, `sku_not_found`, `not_started`, `paused`,
+   * `ended`, `sold_out`, `insufficient_stock`, `limit_reached`, `idempotency_conflict`; `overloaded`,
+   * `shutting_down`. After `timeout` and `shard_recovering` the order may have been made: the same call with the same
+   * idempotency key tells, and is safe.
+   */
   async placeOrder(request: OrderRequest): Promise<OrderOutcome> {
     return this.#refusal() ?? (await this.#desk.place(request));
   }
 
   /**
    * Places many orders: decided in the given sequence per SKU, answered in the given sequence. Much cheaper per
-   * order than `placeOrder`; the array is the queue, and at most `inFlightMax` are under way at a time.
+   * order than `placeOrder`; the array is the queue, and fewer than `inFlightMax` are under way at a time, so that
+   * there is room for others. Refusals as of `placeOrder`, one by one.
+   *
+   * @throws TypeError when it is not given an array
    */
   async placeOrders(requests: readonly OrderRequest[]): Promise<OrderOutcomes> {
     if (!Array.isArray(requests)) throw new TypeError('placeOrders takes an array of orders');
@@ -200,27 +222,50 @@ export class Engine {
     return await this.#desk.placeMany(requests);
   }
 
-  /** Confirms a held order; confirming a confirmed one succeeds as a replay. */
+  /**
+   * Confirms a held order; confirming a confirmed one succeeds as a replay.
+   *
+   * Refusals: `order_not_found`, `order_cancelled`, `order_expired`; `overloaded`, `shard_recovering`, `timeout`,
+   * `shutting_down`.
+   */
   async confirmOrder(orderId: string): Promise<OrderOutcome> {
     return this.#refusal() ?? (await this.#desk.confirm(orderId));
   }
 
-  /** Cancels a held order and gives its units back; cancelling a cancelled one succeeds as a replay. */
+  /**
+   * Cancels a held order and gives its units back; cancelling a cancelled one succeeds as a replay.
+   *
+   * Refusals: `order_not_found`, `order_confirmed`, `order_expired`; `overloaded`, `shard_recovering`, `timeout`,
+   * `shutting_down`.
+   */
   async cancelOrder(orderId: string): Promise<OrderOutcome> {
     return this.#refusal() ?? (await this.#desk.cancel(orderId));
   }
 
-  /** An order as it is now. */
+  /**
+   * An order as it is now. Refusals: `order_not_found`; `overloaded`, `shard_recovering`, `timeout`, `shutting_down`.
+   */
   async order(orderId: string): Promise<OrderOutcome> {
     return this.#refusal() ?? (await this.#desk.read(orderId));
   }
 
-  /** A buyer's orders in a sale, oldest first. */
+  /**
+   * A buyer's orders in a sale, oldest first; the first 1,000, and whether there are more.
+   *
+   * Refusals: `invalid_request`, `sale_not_found`; `overloaded`, `shard_recovering`, `timeout`, `shutting_down`.
+   */
   async orders(sale: string, buyer: string): Promise<OrderPage | Refusal> {
     return this.#refusal() ?? (await this.#desk.list(sale, buyer));
   }
 
-  /** Adds units to a SKU; a negative quantity withdraws, never below what is available. */
+  /**
+   * Adds units to a SKU; a negative quantity withdraws, never below what is available.
+   *
+   * @param quantity units, not 0
+   *
+   * Refusals: `invalid_request`, `sale_not_found`, `sku_not_found`, `ended`, `insufficient_stock`,
+   * `idempotency_conflict`; `overloaded`, `shard_recovering`, `timeout`, `shutting_down`.
+   */
   async restock(
     sale: string,
     sku: string,
@@ -232,7 +277,9 @@ export class Engine {
     );
   }
 
-  /** One consistent reading of a SKU's counters, without asking its owner. */
+  /**
+   * One consistent reading of a SKU's counters, without asking its owner. Refusals: `sale_not_found`, `sku_not_found`.
+   */
   stock(sale: string, sku: string): { readonly ok: true; readonly sku: SkuView } | Refusal {
     const line = this.#parts.control.sku(sale, sku);
     if (line !== undefined) return { ok: true, sku: line };

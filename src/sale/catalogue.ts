@@ -113,7 +113,11 @@ export class Catalogue {
     const kept = new Map(before?.skus.map((sku) => [sku.sku, sku]));
     const places = this.#place(definition, kept);
     if (places === undefined) {
-      return refuse('overloaded', `The engine sells at most ${limits.skusMax} SKUs at a time.`, 60);
+      return refuse(
+        'overloaded',
+        `A data folder has room for ${limits.skusMax} SKUs, those of ended sales included.`,
+        60,
+      );
     }
     const sale = build({
       id,

@@ -49,8 +49,12 @@ export const RestockBodySchema = Type.Object(
   { additionalProperties: false },
 );
 
-/** A sale as its operator declares it. Times are RFC 3339. */
+/**
+ * A sale as its operator declares it. `startsAt` and `endsAt` are RFC 3339 times (default: now, never); `holdSeconds`
+ * is how long an order is held (default 300, 0 sells outright); by SKU, `stock` and `limitPerBuyer` are units.
+ */
 export type SaleDefinition = Type.Static<typeof SaleDefinitionSchema>;
+/** One order: `quantity` is units (default 1); `idempotencyKey` makes repeating it safe. */
 export type OrderRequest = Type.Static<typeof OrderRequestSchema>;
 export type OrderBody = Type.Static<typeof OrderBodySchema>;
 export type RestockBody = Type.Static<typeof RestockBodySchema>;

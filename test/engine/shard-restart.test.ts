@@ -12,7 +12,7 @@ import { clockFrom, clockOrigin } from '../../dist/clock.js';
 import type { Durability } from '../../dist/config.js';
 import { SaleControl } from '../../dist/engine/sale-control.js';
 import { ShardPool } from '../../dist/engine/shard-pool.js';
-import type { Reply } from '../../dist/memory/records.js';
+import { Opcode, type Reply } from '../../dist/memory/records.js';
 import { allocateSharedMemory } from '../../dist/memory/shared-memory.js';
 import { StockTable } from '../../dist/memory/stock-table.js';
 import { Catalogue } from '../../dist/sale/catalogue.js';
@@ -232,6 +232,41 @@ describe('a shard that ends with an uncaught error', () => {
       parts.desk.place({ sale: 's', sku, buyer: 'u', idempotencyKey: `k-${sku}` });
     expect(await place('a')).toMatchObject({ ok: false, code: 'paused' });
     expect(await place('b')).toMatchObject({ ok: false, code: 'paused' });
+  });
+});
+
+describe('a change to a sale that a shard could not be told of', () => {
+  const definition = { skus: ['c', 'd'].map((sku) => ({ sku, stock: 10 })) };
+
+  test('harms nobody, whatever is asked next, and is finished by it', async () => {
+    const parts = await start(2);
+    await openSale(parts);
+    await parts.crash(parts.owner('a'));
+    expect(await parts.control.putSale('t', definition)).toMatchObject({ code: 'shard_recovering' });
+    expect(await parts.control.pauseSale('t')).toMatchObject({ code: 'shard_recovering' });
+    await until('the shard to be open again', () => parts.reopened() === 1);
+    expect(await parts.control.pauseSale('t')).toMatchObject({ ok: true, sale: { phase: 'paused' } });
+    expect(await parts.control.resumeSale('t')).toMatchObject({ ok: true, sale: { phase: 'open' } });
+    for (const { sku } of definition.skus) {
+      expect(await parts.desk.place({ sale: 't', sku, buyer: 'u' })).toMatchObject({ ok: true });
+    }
+    expect(parts.failures.length).toBe(1);
+  });
+
+  test('is no reason for a shard to fail where it is told the rest without the beginning', async () => {
+    const parts = await start(1);
+    await openSale(parts);
+    const { skus, ...sale } = parts.catalogue.get('s')!;
+    const unknown = { ...sale, skus, number: 77 };
+    for (const opcode of [Opcode.control, Opcode.freeze, Opcode.unfreeze] as const) {
+      const outcome = await new Promise<Outcome>((done) => {
+        const sink = { settle: (_: number, reply: Reply) => done(reply.outcome) };
+        parts.dispatcher.sale(opcode, unknown, 0, unknown.state, sink, 0);
+      });
+      expect(outcome).toBe(opcode === Opcode.control ? Outcome.skuNotFound : Outcome.done);
+    }
+    expect(await parts.desk.place({ sale: 's', sku: 'b', buyer: 'u' })).toMatchObject({ ok: true });
+    expect(parts.failures).toEqual([]);
   });
 });
 

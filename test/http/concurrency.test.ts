@@ -205,6 +205,8 @@ test('the same key pressed at once for SKUs of different shards makes at most on
       else expect(answer.code).toBe('idempotency_conflict');
     }
   });
+  // Two that meet may both step back, but not always.
+  expect(orders.length).toBeGreaterThan(0);
   const { skus: lines } = (await api.get('/v1/sales/s')).sale;
   expect(lines.reduce((sum, { held }) => sum + held, 0)).toBe(orders.length);
 });

@@ -99,6 +99,17 @@ function checkReplaysRefused(books: Books): Finding[] {
   return [{ kind: 'contradiction', sku: books.offered.sku, text }];
 }
 
+/** Whoever was turned away to the last, although there were units for him, went without for no reason. */
+function checkShed(books: Books, available: number): Finding[] {
+  const wronged = books.unserved.filter(({ quantity, clicks }) => {
+    const last = clicks.at(-1);
+    return last?.round === 'lastCall' && last.answer.kind === 'shed' && quantity <= available;
+  });
+  if (wronged.length === 0) return [];
+  const text = `${count(available, 'unit')} left at the end, but ${count(wronged.length, 'buyer')} turned away as often as they asked`;
+  return [{ kind: 'undersold', sku: books.offered.sku, text }];
+}
+
 function checkCodes(books: Books, refusals: readonly Refusal[]): Finding[] {
   const amounts = new Map<string, number>();
   for (const { code } of refusals) {
@@ -117,6 +128,7 @@ export function checkRefusals(books: Books, counters: SkuCounters | undefined): 
   const overStock = all.filter(aboutStock);
   return [
     ...(counters === undefined ? [] : checkUndersold(books, overStock, counters.available)),
+    ...(counters === undefined ? [] : checkShed(books, counters.available)),
     ...checkServedAfterRefused(books, unservedRefusals.filter(aboutStock)),
     ...checkReplaysRefused(books),
     ...checkCodes(books, all),
