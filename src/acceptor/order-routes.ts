@@ -1,4 +1,4 @@
-/** The buyers' routes: place, read, confirm, cancel and list orders. */
+/** The buyers' routes: place, read, confirm, cancel and list orders. On the acceptor's thread. */
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { limits } from '../config.js';
 import { Opcode, type Reply } from '../memory/records.js';
@@ -31,7 +31,7 @@ import {
   replayedField,
   saysJson,
 } from './requests.js';
-import type { Route } from './router.js';
+import type { Route, SelfHandling } from './router.js';
 import { orderJson } from './views.js';
 
 const okHead = headOf(200, 'application/json');
@@ -47,22 +47,32 @@ interface PlaceContext extends OrderContext {
 }
 
 /** A buyer's order on its way: what the reply needs to become an answer. */
-class PlaceExchange extends Exchange implements ReplySink {
+class PlaceExchange extends Exchange implements ReplySink, SelfHandling {
   readonly #context: PlaceContext;
-  readonly #saleId: string;
-  readonly #key: string;
+  #saleId = '';
+  #key = '';
   #sku: CatalogueSku | undefined = undefined;
   #buyer = '';
 
-  constructor(host: ExchangeHost, context: PlaceContext, res: HttpResponse, saleId: string, key: string) {
+  constructor(host: ExchangeHost, context: PlaceContext, res: HttpResponse) {
     super(host, res);
     this.#context = context;
-    this.#saleId = saleId;
-    this.#key = key;
+  }
+
+  handle(req: HttpRequest): void {
+    this.#saleId = req.getParameter(0) ?? '';
+    this.#key = idempotencyKeyOf(req);
+    if (!saysJson(req)) {
+      this.answer(notJson);
+      return;
+    }
+    const error = pathError(this.#saleId, this.#key);
+    if (error === undefined) this.body(req, limits.orderBodyBytesMax, (text) => this.#place(text));
+    else this.invalid('The request is malformed.', [error], true);
   }
 
   /** Decides at once what can be decided at once, and sends the rest to the owner of the SKU. */
-  place(text: string): void {
+  #place(text: string): void {
     const body = parseJson(text);
     if (!isOrderBody(body)) {
       this.invalid('The order is malformed.', issuesOf(orderBody, body, formatSentences));
@@ -116,22 +126,6 @@ export function orderRoutes(host: ExchangeHost, context: OrderContext): Route[] 
   const desk = new OrderDesk(context);
   const placing: PlaceContext = { ...context, writer: new OrderWriter(context.ids) };
 
-  const place = (res: HttpResponse, req: HttpRequest): void => {
-    const saleId = req.getParameter(0) ?? '';
-    const key = idempotencyKeyOf(req);
-    const exchange = new PlaceExchange(host, placing, res, saleId, key);
-    if (!saysJson(req)) {
-      exchange.answer(notJson);
-      return;
-    }
-    const error = pathError(saleId, key);
-    if (error !== undefined) {
-      exchange.invalid('The request is malformed.', [error], true);
-      return;
-    }
-    exchange.body(req, limits.orderBodyBytesMax, (text) => exchange.place(text));
-  };
-
   const ask =
     (opcode: typeof Opcode.confirm | typeof Opcode.cancel | typeof Opcode.read) =>
     (exchange: Exchange, req: HttpRequest): void => {
@@ -176,7 +170,11 @@ export function orderRoutes(host: ExchangeHost, context: OrderContext): Route[] 
   };
 
   return [
-    { method: 'post', pattern: '/v1/sales/:sale/orders', raw: place },
+    {
+      method: 'post',
+      pattern: '/v1/sales/:sale/orders',
+      open: (res) => new PlaceExchange(host, placing, res),
+    },
     { method: 'get', pattern: '/v1/sales/:sale/orders', handle: list },
     { method: 'get', pattern: '/v1/orders/:order', handle: ask(Opcode.read) },
     { method: 'post', pattern: '/v1/orders/:order/confirm', handle: ask(Opcode.confirm) },

@@ -1,6 +1,6 @@
 /**
- * Writes the answer to an accepted order, head and body, straight into bytes. It is what an acceptor makes most: to
- * join strings, flatten and convert them took longer than deciding the order. One per server, on its thread; what a
+ * Writes the answer to an accepted order, head and body, straight into bytes. It is what an acceptor makes most, and to
+ * join strings, flatten and convert them takes longer than to decide the order. One per server, on its thread; what a
  * call returns is valid until the next one. `orderJson` is the same in plain words, and a test holds them together.
  */
 import { assert } from '../assert.js';

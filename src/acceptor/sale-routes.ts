@@ -1,4 +1,4 @@
-/** The operator's routes (sales, restock) and the service's own (health, readiness). */
+/** The operator's routes (sales, restock) and the service's own (health, readiness). On the acceptor's thread. */
 import type { HttpRequest } from 'uWebSockets.js';
 import { limits } from '../config.js';
 import { type Refusal, refuse } from '../errors.js';

@@ -23,7 +23,7 @@ import { issuesOf } from '../validation.js';
 
 /** Where sale definitions are kept. */
 export interface SaleRecords {
-  put(record: SaleRecord): void;
+  put(record: SaleRecord): Promise<void>;
 }
 
 type Send = (sink: ReplySink, token: number) => Dispatched;
@@ -90,7 +90,7 @@ export class SaleControl implements SaleOperator {
       if (frozen !== Outcome.done) return refusalOf(frozen, before, this.#clock());
     }
     // From here on the change will happen: if the process dies now, the next start sends it to the shards.
-    const unstored = this.#store(recordOf(sale));
+    const unstored = await this.#store(recordOf(sale));
     if (unstored !== undefined) {
       if (before !== undefined) await this.#unfreeze(before);
       return unstored;
@@ -103,9 +103,9 @@ export class SaleControl implements SaleOperator {
   }
 
   /** Puts a sale on disk. A disk that is full is the operator's to mend, and nothing has changed then. */
-  #store(record: SaleRecord): Refusal | undefined {
+  async #store(record: SaleRecord): Promise<Refusal | undefined> {
     try {
-      this.#records?.put(record);
+      await this.#records?.put(record);
       return undefined;
     } catch (error) {
       return refuse('overloaded', `The change could not be stored: ${(error as Error).message}`, 10);
@@ -164,7 +164,7 @@ export class SaleControl implements SaleOperator {
     const over = phaseAt(sale, sale.state, nowMs) === Phase.ended;
     if (over && state !== SaleState.ended) return refusalOf(Outcome.ended, sale, nowMs);
     if (sale.state !== state && !over) {
-      const unstored = this.#store({ ...recordOf(sale), state });
+      const unstored = await this.#store({ ...recordOf(sale), state });
       if (unstored !== undefined) return unstored;
       sale.state = state;
     }

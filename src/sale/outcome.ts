@@ -1,4 +1,4 @@
-/** What a shard can answer, as numbers for the reply ring, and the code each refusal has for callers. */
+/** What a shard can answer, as numbers for the reply ring, and the code each refusal has for callers. Pure. */
 import { assert } from '../assert.js';
 import type { Code } from '../errors.js';
 
@@ -37,7 +37,11 @@ interface Answer {
   readonly detail: string;
 }
 
-const answers: Readonly<Record<number, Answer>> = {
+type Success = typeof Outcome.done | typeof Outcome.replayed | typeof Outcome.none;
+
+const answers: Readonly<Record<Exclude<Outcome, Success>, Answer>> & {
+  readonly [success in Success]?: never;
+} = {
   [Outcome.soldOut]: { code: 'sold_out', detail: 'Nothing is left just now; held units may come back.' },
   [Outcome.insufficientStock]: {
     code: 'insufficient_stock',

@@ -5,7 +5,7 @@ import { limits } from '../config.js';
 import type { Validator } from '../validation.js';
 import { formats, isId, isPrintable } from './rules.js';
 
-export const SkuSchema = Type.Object(
+const SkuSchema = Type.Object(
   {
     sku: Type.String({ format: formats.id }),
     stock: Type.Integer({ minimum: 0, maximum: limits.stockMax }),
@@ -14,7 +14,7 @@ export const SkuSchema = Type.Object(
   { additionalProperties: false },
 );
 
-export const SaleDefinitionSchema = Type.Object(
+const SaleDefinitionSchema = Type.Object(
   {
     name: Type.Optional(Type.String({ format: formats.title })),
     startsAt: Type.Optional(Type.String({ format: 'date-time' })),
@@ -25,7 +25,7 @@ export const SaleDefinitionSchema = Type.Object(
   { additionalProperties: false },
 );
 
-export const OrderBodySchema = Type.Object(
+const OrderBodySchema = Type.Object(
   {
     sku: Type.String({ format: formats.id }),
     buyer: Type.String({ format: formats.text }),
@@ -35,7 +35,7 @@ export const OrderBodySchema = Type.Object(
 );
 
 /** One order of the embedding API: the body of the HTTP request, and what HTTP says in its path and header. */
-export const OrderRequestSchema = Type.Object(
+const OrderRequestSchema = Type.Object(
   {
     sale: Type.String({ format: formats.id }),
     ...OrderBodySchema.properties,
@@ -44,7 +44,7 @@ export const OrderRequestSchema = Type.Object(
   { additionalProperties: false },
 );
 
-export const RestockBodySchema = Type.Object(
+const RestockBodySchema = Type.Object(
   { quantity: Type.Integer({ minimum: -limits.stockMax, maximum: limits.stockMax }) },
   { additionalProperties: false },
 );

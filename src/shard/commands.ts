@@ -1,6 +1,7 @@
 /**
  * The shard's commands: each reads one request record, decides, and where it accepts writes the journal entry
  * and applies it. Synchronous, deterministic (time is an input), and nothing here throws on an expected outcome.
+ * The shard's thread owns it.
  */
 import { assert, unreachable } from '../assert.js';
 import { limits } from '../config.js';
@@ -49,6 +50,8 @@ export class Commands {
   readonly #foreign: readonly ForeignKeys[];
   /** The answer to the command executed last. */
   readonly reply: Reply = newReply();
+  /** Holds ended by their deadline so far. */
+  expiredCount = 0;
   readonly #query = newKeyQuery();
   readonly #hashes = new Int32Array(lanes);
   /** By lane: the number of the sale that its hash is for; 0 for none. */
@@ -284,6 +287,7 @@ export class Commands {
 
   /** Ends a held order whose deadline has passed. */
   expire(number: number): void {
+    this.expiredCount += 1;
     this.#batch?.settled(EntryType.expired, number);
     this.#state.settle(number, Status.expired);
   }

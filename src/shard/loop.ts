@@ -103,11 +103,13 @@ export class ShardLoop {
   turn(): boolean {
     this.#clockMs = this.#clock();
     this.#nowMs = Math.max(this.#nowMs, this.#clockMs);
-    const expired = this.#expire();
+    const before = this.#commands.expiredCount;
+    const passed = this.#expire();
     const taken = this.#drain();
+    this.#counters.add(ShardCount.expired, this.#commands.expiredCount - before);
     this.#state.publishStock();
     this.#commit();
-    return taken > 0 || expired > 0;
+    return taken > 0 || passed > 0;
   }
 
   #expire(): number {
@@ -118,7 +120,6 @@ export class ShardLoop {
       if (number === -1) break;
       if (orders.status(number) !== Status.held) continue;
       this.#commands.expire(number);
-      this.#counters.add(ShardCount.expired, 1);
     }
     return steps;
   }

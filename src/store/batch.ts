@@ -1,6 +1,6 @@
 /**
  * One batch of entries on its way into the journal: written by the shard as it decides, sealed into a commit
- * record, and cleared. One buffer, reused; its size bounds a batch.
+ * record, and cleared. One buffer, reused; its size bounds a batch. The shard's thread owns it.
  *
  *   word 0   hash: SHA-256 over everything after it
  *   word 8   hash of the previous commit record

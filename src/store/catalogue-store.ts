@@ -11,11 +11,13 @@ const bytesMax = 2 ** 32;
 const packr = new Packr({ useRecords: false });
 
 export class CatalogueStore {
-  readonly #environment: Environment;
-  readonly #sales: NamedRecords;
+  readonly #path: string;
+  #environment: Environment;
+  #sales: NamedRecords;
 
   /** Opens the catalogue in folder `path`. Throws `data_dir_damaged`. */
   constructor(path: string) {
+    this.#path = path;
     this.#environment = openEnvironment(path, bytesMax);
     this.#sales = this.#environment.openDB<Buffer, string>({ name: 'sales', encoding: 'binary' });
   }
@@ -29,9 +31,22 @@ export class CatalogueStore {
     return records.sort((a, b) => a.number - b.number);
   }
 
-  /** Stores a sale, in place of an earlier version. It is on disk when this returns. */
-  put(record: SaleRecord): void {
-    this.#sales.putSync(record.id, packr.pack(record));
+  /**
+   * Stores a sale, in place of an earlier version. It is on disk when this resolves.
+   *
+   * @throws whatever the disk reports; the sale is not stored then. A write that failed is not tried again: only what a
+   *   newly opened environment shows counts, because LMDB may have failed before or after the record was there.
+   */
+  async put(record: SaleRecord): Promise<void> {
+    const bytes = packr.pack(record);
+    try {
+      this.#sales.putSync(record.id, bytes);
+    } catch (error) {
+      await this.#environment.close();
+      this.#environment = openEnvironment(this.#path, bytesMax);
+      this.#sales = this.#environment.openDB<Buffer, string>({ name: 'sales', encoding: 'binary' });
+      if (!this.#sales.get(record.id)?.equals(bytes)) throw error;
+    }
   }
 
   async close(): Promise<void> {

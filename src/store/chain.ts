@@ -1,4 +1,4 @@
-/** The hash chain over commit records: each names its predecessor's hash, the first one names the store. */
+/** The hash chain over commit records: each names its predecessor's hash, the first one names the store. Pure. */
 import { createHash } from 'node:crypto';
 import { LeiniaoError } from '../errors.js';
 import { commitHash, commitHeadBytes, commitLayout, hashBytes, journalFormat } from './batch.js';

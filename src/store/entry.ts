@@ -1,6 +1,6 @@
 /**
  * Journal entries: every accepted command, as words. A batch's entries follow one another; each starts with its
- * type and its own length, so that a reader can step over what it does not need.
+ * type and its own length, so that a reader can step over what it does not need. Pure.
  *
  *   word 0   type | words << 8 | small << 16      small: flags or quantity, by type
  *
@@ -73,6 +73,7 @@ export function entrySmall(head: number): number {
 
 /** The entry type that records an order's arrival at a status. */
 export function entryTypeOf(status: Status): EntryType {
+  assert(status !== Status.held, 'an order becomes held only by being accepted');
   switch (status) {
     case Status.confirmed:
       return EntryType.confirmed;
@@ -80,8 +81,6 @@ export function entryTypeOf(status: Status): EntryType {
       return EntryType.cancelled;
     case Status.expired:
       return EntryType.expired;
-    case Status.held:
-      throw new Error('assertion failed: an order becomes held only by being accepted');
     default:
       return unreachable(status);
   }

@@ -1,4 +1,7 @@
-/** The one place that opens LMDB. A transaction that returned is on disk: see `open`. */
+/**
+ * The one place that opens LMDB. A transaction that returned is on disk: see `openEnvironment`. Called by the thread that
+ * owns the environment.
+ */
 import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open as openLmdb, type RootDatabase } from 'lmdb';

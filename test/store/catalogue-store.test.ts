@@ -36,7 +36,7 @@ test('a sale of 1,024 SKUs comes back whole', async () => {
     definition: { skus },
     places: skus.map((_, i): [number, number] => [i, i % 7]),
   };
-  store.put(large);
+  await store.put(large);
   await store.close();
   const again = new CatalogueStore(path);
   expect(again.read()).toEqual([large]);
@@ -89,7 +89,7 @@ describe(seeded('a catalogue on disk'), () => {
           number,
           places,
         };
-        store.put(stored);
+        await store.put(stored);
         model.set(given.id, stored);
         if (reopen) {
           await store.close();
@@ -115,8 +115,8 @@ test.each([
 ])('a stored sale that is %s is damage, and named', async (_, bytes) => {
   const path = join(tempDir(), 'catalogue');
   const store = new CatalogueStore(path);
-  store.put(record('good', 1));
-  store.put(record('bad', 2));
+  await store.put(record('good', 1));
+  await store.put(record('bad', 2));
   await store.close();
   const environment = openLmdb<Buffer, string>({
     path,

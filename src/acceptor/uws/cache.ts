@@ -68,7 +68,7 @@ function makeFolder(folder: string): void {
  * put a file there could have this process run it. The folders above are taken on trust: who can rename those
  * of a home can replace the program itself, and a shared temporary folder is sticky.
  */
-export function openPrivateFolder(folder: string): void {
+function openPrivateFolder(folder: string): void {
   makeFolder(dirname(folder));
   makeFolder(folder);
   const stats = lstatSync(folder);
