@@ -2,10 +2,11 @@
  * The one place that opens LMDB. A transaction that returned is on disk: see `openEnvironment`. Called by the thread that
  * owns the environment.
  */
-import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open as openLmdb, type RootDatabase } from 'lmdb';
 import { LeiniaoError } from '../errors.js';
+import { checkDatabaseFile, pageBytes } from './lmdb-check.js';
 
 /** LMDB's own name for the file in an environment's folder. */
 export const databaseFile = 'data.mdb';
@@ -22,7 +23,7 @@ export type NamedRecords = Database<Buffer, string>;
  */
 export function openEnvironment(path: string, bytesMax: number): Environment {
   mkdirSync(path, { recursive: true });
-  checkWhole(join(path, databaseFile));
+  checkDatabaseFile(join(path, databaseFile));
   try {
     return openLmdb<Buffer, string>({
       path,
@@ -66,46 +67,5 @@ export function* everyRecord<K extends number | string>(
   const { entryCount } = records.getStats() as { readonly entryCount: number };
   if (entryCount !== read) {
     throw new LeiniaoError('data_dir_damaged', `${read} of ${entryCount} records can be read`);
-  }
-}
-
-/** We ask for this size when a database is made, so that the second meta page is where we look for it. */
-const pageBytes = 4096;
-const metaMagic = 0xbeefc0de;
-/** From the page's start: page header of 24 bytes, then MDB_meta, as the LMDB in npm `lmdb` 3 lays them out. */
-const meta = { magic: 24, lastPage: 144, transaction: 152, bytes: 160 } as const;
-
-/**
- * Refuses a database file shorter than its newest meta page says. LMDB maps the file, and touching a page
- * beyond the end would kill the process with SIGBUS instead of failing.
- */
-function checkWhole(file: string): void {
-  let descriptor: number;
-  try {
-    descriptor = openSync(file, 'r');
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw new LeiniaoError('data_dir_unwritable', `${file} cannot be read: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
-  try {
-    const { size } = fstatSync(descriptor);
-    if (size === 0) return;
-    const head = Buffer.alloc(pageBytes + meta.bytes);
-    const read = readSync(descriptor, head, 0, head.length, 0);
-    const metas = [0, pageBytes].filter(
-      (at) => at + meta.bytes <= read && head.readUInt32LE(at + meta.magic) === metaMagic,
-    );
-    if (metas.length === 0) throw new LeiniaoError('data_dir_damaged', `${file} is not a database`);
-    const newest = metas.reduce((a, b) =>
-      head.readBigUInt64LE(b + meta.transaction) > head.readBigUInt64LE(a + meta.transaction) ? b : a,
-    );
-    const needed = (head.readBigUInt64LE(newest + meta.lastPage) + 1n) * BigInt(pageBytes);
-    if (BigInt(size) < needed) {
-      throw new LeiniaoError('data_dir_damaged', `${file} is cut short: ${size} of ${needed} bytes`);
-    }
-  } finally {
-    closeSync(descriptor);
   }
 }
