@@ -8,6 +8,16 @@ import { performance } from 'node:perf_hooks';
 export interface ClockOrigin {
   readonly wallMs: number;
   readonly monotonicMs: number;
+  /** One f64, shared by all threads: how far the engine's clock is ahead of the wall clock it started from, in ms. */
+  readonly ahead: SharedArrayBuffer;
+}
+
+/**
+ * Sets every clock of an origin ahead: a store may have times that the machine's clock, set back since, has yet to
+ * reach. All threads follow, so that there is one notion of time. Before anybody is served.
+ */
+export function setAhead(origin: ClockOrigin, aheadMs: number): void {
+  new Float64Array(origin.ahead)[0] = aheadMs;
 }
 
 function monotonicMs(): number {
@@ -45,7 +55,7 @@ export function clockOrigin(): ClockOrigin {
     tick += 1;
   }
   const now = monotonicMs();
-  return { wallMs: now + ahead, monotonicMs: now };
+  return { wallMs: now + ahead, monotonicMs: now, ahead: new SharedArrayBuffer(8) };
 }
 
 /** A source of time: integer milliseconds since the Unix epoch. */
@@ -57,5 +67,6 @@ export type Clock = () => number;
  */
 export function clockFrom(origin: ClockOrigin): Clock {
   const offset = origin.wallMs - origin.monotonicMs + distance(() => performance.now(), monotonicMs);
-  return () => Math.floor(performance.now() + offset);
+  const ahead = new Float64Array(origin.ahead);
+  return () => Math.floor(performance.now() + offset + ahead[0]!);
 }

@@ -67,6 +67,8 @@ export const limits = {
   /** A shard that ran for so long starts a new row of failures. */
   shardSteadyMs: 60_000,
   holdSecondsDefault: 300,
+  /** A machine's clock that is further behind its data folder is worth a line in the log. */
+  clockAheadMsNoted: 1_000,
 } as const;
 
 const cores = availableParallelism();
@@ -121,12 +123,6 @@ export const EngineOptionsSchema = Type.Object(
       default: 1_024,
       description:
         'JavaScript heap of one shard; beyond it the shard is started again. Its tables are not in it.',
-    }),
-    storeBytesMax: Type.Integer({
-      minimum: 16 * 1024 * 1024,
-      maximum: 2 ** 44,
-      default: 2 ** 36,
-      description: 'Largest size of one shard’s store. Address space, not disk space, is reserved.',
     }),
   },
   { additionalProperties: false },
@@ -187,7 +183,7 @@ const engineOptions = Compile(EngineOptionsSchema) as Validator<EngineConfig>;
 const listenOptions = Compile(ListenOptionsSchema) as Validator<ListenConfig>;
 
 function resolve<T>(schema: Schema, validator: Validator<T>, given: object): T {
-  const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const defined = Object.fromEntries(Object.entries(given ?? {}).filter(([, value]) => value !== undefined));
   const merged: unknown = { ...defaultsOf(schema), ...defined };
   if (validator.Check(merged)) return merged;
   const issues = issuesOf(validator, merged);

@@ -216,6 +216,8 @@ class PlaceBatch implements ReplySink, Waiter {
   readonly #requests: readonly OrderRequest[];
   readonly #resolve: (outcomes: OrderOutcomes) => void;
   readonly #outcomes: OrderOutcomes;
+  /** As many as there were at the call: the caller may do with his array what he likes. */
+  readonly #count: number;
   #next = 0;
   #settled = 0;
 
@@ -226,6 +228,7 @@ class PlaceBatch implements ReplySink, Waiter {
   ) {
     this.#context = context;
     this.#requests = requests;
+    this.#count = requests.length;
     this.#resolve = resolve;
     this.#outcomes = new OrderOutcomes(requests, {
       order: (reply, buyer) => orderOf(context, reply, buyer),
@@ -237,12 +240,12 @@ class PlaceBatch implements ReplySink, Waiter {
   resume(): void {
     const { dispatcher, clock } = this.#context;
     const nowMs = clock();
-    for (; this.#next < this.#requests.length; this.#next++) {
+    for (; this.#next < this.#count; this.#next++) {
       const index = this.#next;
       const dispatched = this.#send(this.#requests[index]!, index, nowMs);
       if (dispatched === 'dispatched') continue;
       // A single order is answered rather than kept waiting: its caller has no batch to be patient about.
-      if (dispatched === 'overloaded' && this.#requests.length > 1 && dispatcher.awaitRoom(this)) return;
+      if (dispatched === 'overloaded' && this.#count > 1 && dispatcher.awaitRoom(this)) return;
       if (dispatched !== 'refused') this.#outcomes.refuse(index, outcomeOfDispatch(dispatched));
       this.#settled += 1;
     }
@@ -263,7 +266,7 @@ class PlaceBatch implements ReplySink, Waiter {
       this.#outcomes.refuse(index, outcome);
       return 'refused';
     }
-    const patient = this.#requests.length > 1;
+    const patient = this.#count > 1;
     return dispatcher.place(sku, request.buyer, request.quantity ?? 1, key, this, index, patient);
   }
 
@@ -280,6 +283,6 @@ class PlaceBatch implements ReplySink, Waiter {
   }
 
   #resolveIfDone(): void {
-    if (this.#settled === this.#requests.length) this.#resolve(this.#outcomes);
+    if (this.#settled === this.#count) this.#resolve(this.#outcomes);
   }
 }

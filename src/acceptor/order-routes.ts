@@ -6,7 +6,6 @@ import type { CatalogueSku } from '../sale/catalogue.js';
 import { Outcome } from '../sale/outcome.js';
 import { formatSentences, formats, isId } from '../sale/rules.js';
 import { isOrderBody, orderBody } from '../sale/schema.js';
-import { issuesOf } from '../validation.js';
 import { admit } from './admission.js';
 import { headOf, prepared, problemAnswer } from './answer.js';
 import { Exchange, type ExchangeHost } from './exchange.js';
@@ -23,11 +22,13 @@ import {
 } from './order-desk.js';
 import { OrderWriter } from './order-writer.js';
 import {
+  bodyIssues,
   idempotencyKeyOf,
   keyError,
   noBody,
   notJson,
   parseJson,
+  queryOf,
   replayedField,
   saysJson,
 } from './requests.js';
@@ -75,7 +76,7 @@ class PlaceExchange extends Exchange implements ReplySink, SelfHandling {
   #place(text: string): void {
     const body = parseJson(text);
     if (!isOrderBody(body)) {
-      this.invalid('The order is malformed.', issuesOf(orderBody, body, formatSentences));
+      this.invalid('The order is malformed.', bodyIssues(orderBody, body));
       return;
     }
     const { catalogue, clock, dispatcher } = this.#context;
@@ -146,13 +147,18 @@ export function orderRoutes(host: ExchangeHost, context: OrderContext): Route[] 
 
   const list = (exchange: Exchange, req: HttpRequest): void => {
     const saleId = req.getParameter(0) ?? '';
-    const query = new URLSearchParams(req.getQuery());
+    const query = queryOf(req);
+    if (query === undefined) {
+      const message = 'must name each parameter once, in percent-encoded UTF-8';
+      exchange.invalid('The query is malformed.', [{ path: '', message }]);
+      return;
+    }
     const buyer = query.get('buyer');
     const unknown = [...query.keys()].filter((name) => name !== 'buyer');
     const errors = unknown.map((name) => ({ path: `/${name}`, message: 'is not a known parameter' }));
-    if (buyer === null) errors.push({ path: '/buyer', message: 'is required' });
+    if (buyer === undefined) errors.push({ path: '/buyer', message: 'is required' });
     if (!isId(saleId)) errors.push({ path: '/sale', message: formatSentences[formats.id]! });
-    if (buyer === null || errors.length > 0) {
+    if (buyer === undefined || errors.length > 0) {
       exchange.invalid('The request is malformed.', errors);
       return;
     }

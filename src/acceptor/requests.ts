@@ -1,7 +1,9 @@
 /** What routes have in common in how they read a request. On the acceptor's thread; nothing here has state. */
 import type { HttpRequest } from 'uWebSockets.js';
 import { limits } from '../config.js';
-import { refuse } from '../errors.js';
+import { refuse, type ValidationIssue } from '../errors.js';
+import { formatSentences } from '../sale/rules.js';
+import { issuesOf, type Validator } from '../validation.js';
 import { problemAnswer } from './answer.js';
 import { type Exchange, headerKeys } from './exchange.js';
 
@@ -19,6 +21,33 @@ const jsonType = /^application\/json\s*(;|$)/i;
 export function saysJson(req: HttpRequest): boolean {
   const contentType = req.getHeader(headerKeys.contentType);
   return contentType === 'application/json' || jsonType.test(contentType);
+}
+
+/** What is wrong with a body: that it is no JSON at all, or where it breaks the schema. */
+export function bodyIssues(validator: Validator<unknown>, body: unknown): ValidationIssue[] {
+  return body === undefined
+    ? [{ path: '', message: 'must be JSON' }]
+    : issuesOf(validator, body, formatSentences);
+}
+
+/** The parameters of a query, or undefined where one comes twice or is not UTF-8, percent-encoded. */
+export function queryOf(req: HttpRequest): ReadonlyMap<string, string> | undefined {
+  const query = new Map<string, string>();
+  for (const part of (req.getQuery() ?? '').split('&')) {
+    if (part === '') continue;
+    const [name, value] = [part, ''].join('=').split('=', 2).map(decodePart) as [string?, string?];
+    if (name === undefined || value === undefined || query.has(name)) return undefined;
+    query.set(name, value);
+  }
+  return query;
+}
+
+function decodePart(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    return undefined;
+  }
 }
 
 /** The parsed text, or undefined, which no schema accepts. */

@@ -4,12 +4,13 @@ import { limits } from '../config.js';
 import { type Refusal, refuse } from '../errors.js';
 import { formatSentences, formats, isId } from '../sale/rules.js';
 import { restockBody, saleDefinition } from '../sale/schema.js';
-import { issuesOf, type Validator } from '../validation.js';
+import type { Validator } from '../validation.js';
 import { jsonAnswer } from './answer.js';
 import type { Exchange } from './exchange.js';
 import type { SaleOperator, SaleResult } from './operator.js';
 import { saleNotFound, skuNotFound } from './order-desk.js';
 import {
+  bodyIssues,
   idempotencyKeyOf,
   keyError,
   noBody,
@@ -39,7 +40,7 @@ function jsonBody<T>(
   exchange.body(req, bytesMax, (text) => {
     const body = parseJson(text);
     if (validator.Check(body)) done(body);
-    else exchange.invalid('The body is malformed.', issuesOf(validator, body, formatSentences));
+    else exchange.invalid('The body is malformed.', bodyIssues(validator, body));
   });
 }
 

@@ -91,6 +91,14 @@ async function whyNot(host: string, port: number): Promise<LeiniaoError> {
       );
 }
 
+/** Apps that live in this thread. */
+const liveApps = new Set<TemplatedApp>();
+
+/** A live app in a process that exits aborts it: whoever exits without `close` still leaves cleanly. */
+function closeLiveApps(): void {
+  for (const app of liveApps) app.close();
+}
+
 export class HttpServer {
   readonly host: string;
   readonly port: number;
@@ -117,13 +125,9 @@ export class HttpServer {
     this.host = options.host;
     this.port = uws.us_socket_local_port(socket);
     this.url = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${this.port}`;
-    // A live app in a process that exits aborts it: whoever exits without `close` still leaves cleanly.
-    process.once('exit', this.#closeApp);
+    if (liveApps.size === 0) process.on('exit', closeLiveApps);
+    liveApps.add(app);
   }
-
-  readonly #closeApp = (): void => {
-    this.#app.close();
-  };
 
   /** Stops listening, answers what is in flight or waits for the deadline, then drops every connection. */
   close(): Promise<void> {
@@ -144,7 +148,8 @@ export class HttpServer {
         };
       });
     }
-    process.removeListener('exit', this.#closeApp);
+    liveApps.delete(this.#app);
+    if (liveApps.size === 0) process.removeListener('exit', closeLiveApps);
     this.#app.close();
   }
 }

@@ -137,5 +137,10 @@ async function main(): Promise<number> {
   }
 }
 
+// `leiniao --help | head` is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
 // Not `process.exit`: what is still to be written is written, and a server that failed to stop is not aborted.
 process.exitCode = await main();

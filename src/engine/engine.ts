@@ -14,12 +14,13 @@ import {
 } from '../acceptor/order-desk.js';
 import { type OrderOutcome, OrderOutcomes } from '../acceptor/order-outcomes.js';
 import { type HttpServer, listen } from '../acceptor/server.js';
-import { clockFrom, clockOrigin } from '../clock.js';
+import { type Clock, type ClockOrigin, clockFrom, clockOrigin, setAhead } from '../clock.js';
 import {
   type Durability,
   type EngineConfig,
   type EngineOptions,
   type ListenOptions,
+  limits,
   resolveEngineOptions,
   resolveListenOptions,
   shardsDefault,
@@ -28,6 +29,7 @@ import { LeiniaoError, type Refusal, refuse } from '../errors.js';
 import { type Logger, silentLogger } from '../log.js';
 import { allocateSharedMemory, type SharedMemory } from '../memory/shared-memory.js';
 import { StockTable } from '../memory/stock-table.js';
+import { ThreadTable } from '../memory/thread-table.js';
 import { Catalogue } from '../sale/catalogue.js';
 import { OrderIds } from '../sale/order-id.js';
 import type { OrderRequest, SaleDefinition } from '../sale/schema.js';
@@ -68,7 +70,8 @@ export class Engine {
    * @throws LeiniaoError `invalid_options`, `data_dir_*` or `shard_failed`
    */
   static async start(options: EngineOptions & { readonly log?: Logger } = {}): Promise<Engine> {
-    const { log = silentLogger, ...given } = options;
+    const { log = silentLogger, ...given } = options ?? {};
+    requireLogger(log);
     const config = resolveEngineOptions(given);
     const dataDir =
       config.durability === 'memory'
@@ -115,6 +118,7 @@ export class Engine {
         },
       });
       await pool.opened();
+      followStores(origin, clock, new ThreadTable(memory.threads, shards), shards, log);
       dataDir?.markComplete();
       const catalogue = new Catalogue(shards);
       const stock = new StockTable(memory.stock);
@@ -273,7 +277,7 @@ export class Engine {
     options: { readonly idempotencyKey?: string } = {},
   ): Promise<RestockResult | Refusal> {
     return (
-      this.#refusal() ?? (await this.#parts.control.restock(sale, sku, quantity, options.idempotencyKey))
+      this.#refusal() ?? (await this.#parts.control.restock(sale, sku, quantity, options?.idempotencyKey))
     );
   }
 
@@ -338,6 +342,37 @@ export class Engine {
   }
 }
 
+function requireLogger(log: Logger): void {
+  const methods = ['info', 'warn', 'error'] as const;
+  if (log !== null && typeof log === 'object' && methods.every((name) => typeof log[name] === 'function'))
+    return;
+  const message = 'must have the methods info, warn and error';
+  throw new LeiniaoError('invalid_options', `invalid options: /log ${message}`, {
+    issues: [{ path: '/log', message }],
+  });
+}
+
+/** No order is made at a time before those that are in the stores, whatever happened to the machine's clock. */
+function followStores(
+  origin: ClockOrigin,
+  clock: Clock,
+  threads: ThreadTable,
+  shards: number,
+  log: Logger,
+): void {
+  const newest = Math.max(...Array.from({ length: shards }, (_, shard) => threads.lastTime(shard)));
+  const aheadMs = Math.ceil(newest - clock());
+  if (aheadMs <= 0) return;
+  setAhead(origin, aheadMs);
+  // A few milliseconds are what two readings of a clock may differ by.
+  if (aheadMs < limits.clockAheadMsNoted) return;
+  const details = { aheadMs, newest: new Date(newest).toISOString() };
+  log.warn(
+    details,
+    'the clock of this machine is behind the newest order in the data folder; going on from there',
+  );
+}
+
 function shardTasks(
   config: EngineConfig,
   memory: SharedMemory,
@@ -354,7 +389,6 @@ function shardTasks(
     ordersMax: config.ordersPerShardMax,
     storePath: dataDir?.shardPath(shard) ?? '',
     storeId: dataDir?.storeId ?? '',
-    storeBytesMax: config.storeBytesMax,
     flushDelayMs: config.flushDelayMs,
   }));
 }

@@ -7,10 +7,12 @@ export type ShardState = (typeof ShardState)[keyof typeof ShardState];
 
 export class ThreadTable {
   readonly #words: Int32Array;
+  readonly #doubles: Float64Array;
   readonly #shards: number;
 
   constructor(buffer: SharedArrayBuffer, shards: number) {
     this.#words = new Int32Array(buffer);
+    this.#doubles = new Float64Array(buffer);
     this.#shards = shards;
   }
 
@@ -62,6 +64,16 @@ export class ThreadTable {
     // A shard begins only after the state of its predecessor was taken back: open between two equal counts is this one.
     const open = this.state(shard) === ShardState.open;
     return open && Atomics.load(this.#words, word) === incarnation ? incarnation : 0;
+  }
+
+  /** Written by the shard before it opens: setting its state publishes it. */
+  setLastTime(shard: number, timeMs: number): void {
+    this.#doubles[(shard * threadLayout.lineWords) / 2 + threadLayout.lastTimeMs] = timeMs;
+  }
+
+  /** Time of the newest commit that a shard found in its store as it opened; 0 for none. ms since the epoch. */
+  lastTime(shard: number): number {
+    return this.#doubles[(shard * threadLayout.lineWords) / 2 + threadLayout.lastTimeMs]!;
   }
 
   /** Asks a shard to finish what is in its rings and return. Written by the engine. */

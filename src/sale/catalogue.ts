@@ -103,11 +103,27 @@ export class Catalogue {
       definition.endsAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(definition.endsAt);
     const issues = furtherIssues(definition, startsAtMs, endsAtMs);
     if (issues.length > 0) return malformed(issues);
+    return this.#planFor(id, copyOf(definition), startsAtMs, endsAtMs, nowMs);
+  }
+
+  #planFor(
+    id: string,
+    definition: SaleDefinition,
+    startsAtMs: number,
+    endsAtMs: number,
+    nowMs: number,
+  ): SalePlan {
     const before = this.#sales.get(id);
     if (before !== undefined) {
       if (sameDefinition(before.definition, definition)) return { kind: 'unchanged', sale: before };
       if (phaseAt(before, before.state, nowMs) !== Phase.scheduled) {
-        return refuse('sale_open', 'The sale has opened: restock, pause or end it instead of replacing it.');
+        const over = phaseAt(before, before.state, nowMs) === Phase.ended;
+        return refuse(
+          'sale_open',
+          over
+            ? 'The sale has ended and keeps its orders: give the new one another id.'
+            : 'The sale has opened: restock, pause or end it instead of replacing it.',
+        );
       }
     }
     const kept = new Map(before?.skus.map((sku) => [sku.sku, sku]));
@@ -237,11 +253,23 @@ function malformed(errors: readonly ValidationIssue[]): Refusal {
   return { ...refuse('invalid_request', 'The sale is malformed.'), errors };
 }
 
+/** A definition of our own: whoever made it may use his object for something else. */
+function copyOf({ skus, ...rest }: SaleDefinition): SaleDefinition {
+  return { ...rest, skus: skus.map((sku) => ({ ...sku })) };
+}
+
+/** The last instant that RFC 3339 can write. */
+const timeMsMax = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
 /** What a schema cannot say: times that are no times, an end before its start, the same SKU twice. */
 function furtherIssues(definition: SaleDefinition, startsAtMs: number, endsAtMs: number): ValidationIssue[] {
   const issues: ValidationIssue[] = [];
   if (Number.isNaN(startsAtMs)) issues.push({ path: '/startsAt', message: 'is not a time on the calendar' });
   if (Number.isNaN(endsAtMs)) issues.push({ path: '/endsAt', message: 'is not a time on the calendar' });
+  if (startsAtMs > timeMsMax) issues.push({ path: '/startsAt', message: 'must be before the year 10000' });
+  if (definition.endsAt !== undefined && endsAtMs > timeMsMax) {
+    issues.push({ path: '/endsAt', message: 'must be before the year 10000' });
+  }
   if (endsAtMs <= startsAtMs) issues.push({ path: '/endsAt', message: 'must be after the start' });
   const seen = new Set<string>();
   for (const [i, { sku }] of definition.skus.entries()) {

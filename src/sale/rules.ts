@@ -7,7 +7,7 @@ export const formats = { id: 'leiniao-id', text: 'leiniao-text', title: 'leiniao
 
 /** What each format asks for, as the end of the sentence "it must be …". */
 export const formatSentences: Readonly<Record<string, string>> = {
-  [formats.id]: 'must be 1 to 64 of A–Z a–z 0–9 . _ -',
+  [formats.id]: 'must be 1 to 64 of A–Z a–z 0–9 . _ -, and neither . nor ..',
   [formats.text]: 'must be 1 to 64 bytes of printable UTF-8',
   [formats.title]: `must be 1 to ${limits.saleNameBytesMax} bytes of printable UTF-8`,
   'date-time': 'must be an RFC 3339 time such as 2026-11-11T00:00:00Z',
@@ -23,6 +23,8 @@ const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
 /** Whether `text` is a sale or SKU id. */
 export function isId(text: string): boolean {
   if (typeof text !== 'string' || text.length === 0 || text.length > limits.skuIdBytesMax) return false;
+  // In a path these two are no names: clients take them out before they send it.
+  if (text === '.' || text === '..') return false;
   // Every request names a sale and a SKU; an expression would take three times as long.
   for (let i = 0; i < text.length; i++) {
     if (idChars[text.charCodeAt(i)] !== 1) return false;

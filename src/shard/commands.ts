@@ -351,7 +351,7 @@ export class Commands {
       if (found !== -1) {
         const original = state.restocks[found & ~restockReference]!;
         reply.outcome =
-          original.row === row && original.quantity === quantity
+          original.row === row && original.revision === sku.revision && original.quantity === quantity
             ? Outcome.replayed
             : Outcome.idempotencyConflict;
         return;
@@ -364,7 +364,7 @@ export class Commands {
         reply.outcome = Outcome.overloaded;
         return;
       }
-      const conflict = this.#claimKey(query, state.rememberRestock(row, quantity), sku.sale);
+      const conflict = this.#claimKey(query, state.rememberRestock(sku, quantity), sku.sale);
       if (conflict !== Outcome.done) {
         state.restocks.pop();
         reply.outcome = conflict;

@@ -157,7 +157,7 @@ function applyRestocked(state: ShardState, words: Int32Array, at: number): void 
   state.restock(sku, quantity);
   if (keyBytes === 0) return;
   restockQuery(query, sku.sale.number, words, at + restockedLayout.key, keyBytes);
-  insertKey(state, state.rememberRestock(row, quantity));
+  insertKey(state, state.rememberRestock(sku, quantity));
 }
 
 function applyDefined(state: ShardState, words: Int32Array, at: number): void {

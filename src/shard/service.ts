@@ -26,7 +26,6 @@ export interface ShardTask {
   readonly ordersMax: number;
   readonly storePath: string;
   readonly storeId: string;
-  readonly storeBytesMax: number;
   readonly flushDelayMs: number;
 }
 
@@ -66,7 +65,6 @@ async function serveShard(task: ShardTask): Promise<void> {
       storeId: task.storeId,
       shard,
       durability: task.durability,
-      bytesMax: task.storeBytesMax,
       flushDelayMs: task.flushDelayMs,
     },
     (commit) => applyCommit(state, commit),
@@ -86,6 +84,7 @@ async function serveShard(task: ShardTask): Promise<void> {
     const loop = new ShardLoop({ shard, memory, state, commands, batch, store, clock });
     loop.discardOld();
     state.open();
+    threads.setLastTime(shard, store.lastTimeMs);
     threads.setState(shard, Lifecycle.open);
     loop.run();
   } catch (error) {

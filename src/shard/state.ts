@@ -70,6 +70,8 @@ export interface SkuDefinition {
 /** A restock that was made under an idempotency key. */
 export interface Restock {
   readonly row: number;
+  /** Of the SKU: a replacement of the sale starts with the stock it declares, and with restocks of its own. */
+  readonly revision: number;
   readonly quantity: number;
 }
 
@@ -222,8 +224,8 @@ export class ShardState {
   }
 
   /** Remembers a keyed restock and returns the reference to keep with its key. */
-  rememberRestock(row: number, quantity: number): number {
-    this.restocks.push({ row, quantity });
+  rememberRestock({ row, revision }: ShardSku, quantity: number): number {
+    this.restocks.push({ row, revision, quantity });
     return restockReference | (this.restocks.length - 1);
   }
 

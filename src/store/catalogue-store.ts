@@ -5,8 +5,6 @@ import type { SaleRecord } from '../sale/catalogue.js';
 import { saleDefinition } from '../sale/schema.js';
 import { type Environment, everyRecord, type NamedRecords, openEnvironment } from './lmdb.js';
 
-const bytesMax = 2 ** 32;
-
 /** Plain maps on disk, so that any MessagePack reader can read them. */
 const packr = new Packr({ useRecords: false });
 
@@ -18,7 +16,7 @@ export class CatalogueStore {
   /** Opens the catalogue in folder `path`. Throws `data_dir_damaged`. */
   constructor(path: string) {
     this.#path = path;
-    this.#environment = openEnvironment(path, bytesMax);
+    this.#environment = openEnvironment(path);
     this.#sales = this.#environment.openDB<Buffer, string>({ name: 'sales', encoding: 'binary' });
   }
 
@@ -43,7 +41,7 @@ export class CatalogueStore {
       this.#sales.putSync(record.id, bytes);
     } catch (error) {
       await this.#environment.close();
-      this.#environment = openEnvironment(this.#path, bytesMax);
+      this.#environment = openEnvironment(this.#path);
       this.#sales = this.#environment.openDB<Buffer, string>({ name: 'sales', encoding: 'binary' });
       if (!this.#sales.get(record.id)?.equals(bytes)) throw error;
     }

@@ -21,7 +21,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { limits } from '../config.js';
 import { LeiniaoError } from '../errors.js';
 import { databaseFile } from './lmdb.js';
@@ -119,7 +119,10 @@ export class DataDir {
 
   /** Notes that every part has been made. Called once all of them are open. */
   markComplete(): void {
-    if (!this.#meta.complete) writeMeta(this.path, { ...this.#meta, complete: true });
+    if (this.#meta.complete) return;
+    for (let shard = 0; shard < this.shards; shard++) syncDir(this.shardPath(shard));
+    syncDir(this.cataloguePath);
+    writeMeta(this.path, { ...this.#meta, complete: true });
   }
 
   /** The folder of a shard's store. */
@@ -139,13 +142,22 @@ export class DataDir {
 
 function makeDir(path: string): void {
   try {
-    mkdirSync(path, { recursive: true });
+    makeFolders(path);
   } catch (cause) {
     throw diskError(path, cause);
   }
   if (!statSync(path).isDirectory()) {
     throw new LeiniaoError('data_dir_unwritable', `${path} is not a folder`);
   }
+}
+
+/** One at a time: Node's own recursive mode never returns where a file system, such as /proc, takes no folders. */
+function makeFolders(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false }) !== undefined) return;
+  const parent = dirname(path);
+  makeFolders(parent);
+  mkdirSync(path);
+  syncDir(parent);
 }
 
 function readMeta(path: string): Meta | undefined {

@@ -25,10 +25,9 @@ export class Journal {
     path: string;
     storeId: string;
     shard: number;
-    bytesMax: number;
     visit: (commit: Commit) => void;
   }): Promise<Journal> {
-    const environment = openEnvironment(options.path, options.bytesMax);
+    const environment = openEnvironment(options.path);
     const commits = environment.openDB<Buffer, number>({
       name: 'commits',
       encoding: 'binary',

@@ -11,6 +11,9 @@ import { checkDatabaseFile, pageBytes } from './lmdb-check.js';
 /** LMDB's own name for the file in an environment's folder. */
 export const databaseFile = 'data.mdb';
 
+/** Address space to begin with; LMDB takes more when a file outgrows it. */
+const mapBytes = 2 ** 36;
+
 export type Environment = RootDatabase<Buffer, string>;
 export type NumberedRecords = Database<Buffer, number>;
 export type NamedRecords = Database<Buffer, string>;
@@ -21,13 +24,13 @@ export type NamedRecords = Database<Buffer, string>;
  *
  * @throws LeiniaoError `data_dir_damaged` when the file is not a whole LMDB database
  */
-export function openEnvironment(path: string, bytesMax: number): Environment {
+export function openEnvironment(path: string): Environment {
   mkdirSync(path, { recursive: true });
   checkDatabaseFile(join(path, databaseFile));
   try {
     return openLmdb<Buffer, string>({
       path,
-      mapSize: bytesMax,
+      mapSize: mapBytes,
       maxDbs: 2,
       pageSize: pageBytes,
       encoding: 'binary',

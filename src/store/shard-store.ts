@@ -20,7 +20,6 @@ export interface ShardStoreOptions {
   readonly storeId: string;
   readonly shard: number;
   readonly durability: Durability;
-  readonly bytesMax: number;
   /** With durability `commit`: the longest a record waits for the disk. */
   readonly flushDelayMs: number;
 }
@@ -47,8 +46,8 @@ export class ShardStore {
    */
   static async open(options: ShardStoreOptions, visit: (commit: Commit) => void): Promise<ShardStore> {
     if (options.durability === 'memory') return new ShardStore(undefined, undefined, 0);
-    const { path, storeId, shard, bytesMax } = options;
-    const journal = await Journal.open({ path, storeId, shard, bytesMax, visit });
+    const { path, storeId, shard } = options;
+    const journal = await Journal.open({ path, storeId, shard, visit });
     const tailPath = join(path, 'tail.bin');
     adoptTail(journal, TailFile.read(tailPath), visit);
     const tail = new TailFile(tailPath);

@@ -552,6 +552,83 @@ describe('a caller without types', () => {
   });
 });
 
+describe('what callers do with their objects afterwards', () => {
+  test('changes no sale', async () => {
+    const dataDir = tempDir();
+    const engine = await start({ dataDir, durability: 'fsync' });
+    const definition = { startsAt: '2090-01-01T00:00:00Z', skus: [{ sku, stock: 10 }] };
+    expect(await engine.putSale('s', definition)).toMatchObject({ ok: true, created: true });
+    definition.skus[0]!.stock = 500;
+    expect(await engine.putSale('s', definition)).toMatchObject({
+      ok: true,
+      sale: { skus: [{ total: 500 }] },
+    });
+    definition.skus[0] = { sku: 'other', stock: 7 };
+    definition.skus.push({ sku: 'third', stock: 8 });
+    // A pause stores the sale again.
+    expect(await engine.pauseSale('s')).toMatchObject({ ok: true });
+    await engine.close();
+    const again = await start({ dataDir, durability: 'fsync' });
+    expect(again.sale('s')!.skus.map((line) => [line.sku, line.total])).toEqual([[sku, 500]]);
+  });
+
+  test.each([
+    ['longer', (requests: OrderRequest[]) => requests.push(order('late'))],
+    ['shorter', (requests: OrderRequest[]) => requests.splice(1)],
+  ])('leaves a batch as it was, though its array is %s by then', async (_, change) => {
+    const engine = await startWithSale();
+    const requests = ['u', 'v', 'w'].map((buyer) => order(buyer));
+    const placing = engine.placeOrders(requests);
+    change(requests);
+    expect((await within('the batch', placing)).accepted).toBe(3);
+  });
+});
+
+describe('a folder with orders from a time that the clock has yet to reach', () => {
+  const aheadMs = 3_600_000;
+
+  /** Runs `work` while the wall clock is an hour ahead. */
+  async function anHourAhead<T>(work: () => Promise<T>): Promise<T> {
+    const { now } = Date;
+    Date.now = () => now() + aheadMs;
+    try {
+      return await work();
+    } finally {
+      Date.now = now;
+    }
+  }
+
+  test('is gone on with from there, by acceptor and shard alike, and the log says so', async () => {
+    const dataDir = tempDir();
+    const before = await anHourAhead(() => startWithSale({ dataDir, durability: 'fsync' }));
+    const { createdAtMs } = orderOf(await before.placeOrder(order('u')));
+    expect(createdAtMs).toBeGreaterThan(Date.now() + aheadMs / 2);
+    await before.close();
+
+    const warnings: object[] = [];
+    const log = {
+      info: () => undefined,
+      warn: (details: object) => warnings.push(details),
+      error: () => undefined,
+    };
+    const engine = await Engine.start({ dataDir, ...small, log });
+    onTestFinished(() => engine.close());
+    expect(warnings).toEqual([expect.objectContaining({ newest: new Date(createdAtMs).toISOString() })]);
+    const at = (ms: number) => new Date(ms).toISOString();
+    const open = { startsAt: at(createdAtMs - 1_000), holdSeconds: 1, skus: [{ sku, stock: 5 }] };
+    const later = { startsAt: at(createdAtMs + 600_000), skus: [{ sku, stock: 5 }] };
+    expect(await engine.putSale('open', open)).toMatchObject({ ok: true, sale: { phase: 'open' } });
+    expect(await engine.putSale('later', later)).toMatchObject({ ok: true, sale: { phase: 'scheduled' } });
+    for (const idempotencyKey of [undefined, 'k']) {
+      const more = idempotencyKey === undefined ? {} : { idempotencyKey };
+      expect(await engine.placeOrder(order('u', { sale: 'open', ...more }))).toMatchObject({ ok: true });
+      const early = await engine.placeOrder(order('u', { sale: 'later', ...more }));
+      expect(early).toMatchObject({ ok: false, code: 'not_started' });
+    }
+    await until('the holds to expire', () => counters(engine, 'open').held === 0, 5_000);
+  });
+});
+
 describe('a long batch', () => {
   test('leaves room for single orders, for other batches and for the operator', async () => {
     const engine = await startWithSale({ ordersPerShardMax: 1 << 20 }, 1_000_000);

@@ -731,6 +731,31 @@ describe.each([
       expect(await counters(id)).toMatchObject({ available: 7 });
     });
 
+    test('says of a body that is no JSON that it is none', async () => {
+      const id = await openSale();
+      for (const body of ['', '{"sku":"phone"', 'nonsense']) {
+        const answer = await api.raw(`/v1/sales/${id}/orders`, body);
+        expectInvalid(answer, '');
+        expect(answer.problem.errors).toEqual([{ path: '', message: 'must be JSON' }]);
+      }
+    });
+
+    test('takes a query apart strictly: each parameter once, in UTF-8', async () => {
+      const id = await openSale();
+      const orders = `/v1/sales/${id}/orders`;
+      for (const query of ['buyer=a&buyer=b', 'buyer=%zz', 'buyer=%FF', 'buyer=a&buyer=a']) {
+        expectInvalid(await api.get(`${orders}?${query}`), '');
+      }
+      for (const query of ['', 'buyer', 'buyer='])
+        expectInvalid(await api.get(`${orders}?${query}`), '/buyer');
+      expectInvalid(await api.get(`${orders}?buyer=a&x=1`), '/x');
+      for (const buyer of ['é b', 'a+b', 'a=b&c']) {
+        const order = (await api.order(id, { sku: 'phone', buyer })).order;
+        const listed = await api.get(`${orders}?buyer=${encodeURIComponent(buyer)}`);
+        expect(listed.body).toEqual({ orders: [order], truncated: false });
+      }
+    });
+
     test('reads an order body of 4 KiB and refuses one of a byte more', async () => {
       const id = await openSale();
       const padded = (bytes: number) => {

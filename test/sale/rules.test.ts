@@ -8,7 +8,10 @@ const idCharacters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 
 function isIdPlainly(text: string): boolean {
   return (
-    text.length >= 1 && text.length <= 64 && [...text].every((character) => idCharacters.includes(character))
+    text.length >= 1 &&
+    text.length <= 64 &&
+    [...text].every((character) => idCharacters.includes(character)) &&
+    !['.', '..'].includes(text)
   );
 }
 
@@ -40,7 +43,7 @@ const anyText = fc.oneof(
 );
 
 describe(seeded('names'), () => {
-  test('are ids exactly when they are 1 to 64 of the id characters', () => {
+  test('are ids exactly when they are 1 to 64 of the id characters, and no step in a path', () => {
     const idLike = fc
       .array(fc.constantFrom(...idCharacters), { maxLength: 66 })
       .map((parts) => parts.join(''));
@@ -48,6 +51,7 @@ describe(seeded('names'), () => {
       fc.property(
         fc.oneof(
           anyText,
+          fc.constantFrom('.', '..', '...', '.a'),
           idLike,
           idLike.map((text) => `${text}\n`),
         ),

@@ -835,7 +835,6 @@ class LoopShard {
         storeId,
         shard: 0,
         durability: durabilities[options.durability]!,
-        bytesMax: 16 * 1024 * 1024,
         flushDelayMs,
       },
       (commit) => applyCommit(state, commit),

@@ -138,7 +138,7 @@ describe('a data folder that has been complete', () => {
     await new CatalogueStore(dataDir.cataloguePath).close();
     for (const shard of [0, 1]) {
       const path = dataDir.shardPath(shard);
-      const options = { path, storeId: dataDir.storeId, shard, bytesMax: 2 ** 24, visit: () => undefined };
+      const options = { path, storeId: dataDir.storeId, shard, visit: () => undefined };
       await (await Journal.open(options)).close();
     }
     dataDir.markComplete();

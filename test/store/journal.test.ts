@@ -10,12 +10,10 @@ import { Journal } from '../../dist/store/journal.js';
 import { chain, fill, genesis, seen, seenOf, storeId } from '../support/commits.js';
 import { tempDir } from '../support/temp-dir.js';
 
-const bytesMax = 64 * 1024 * 1024;
-
 async function openJournal(path: string, store = storeId, shard = 0) {
   const commits: Commit[] = [];
   const visit = (commit: Commit) => commits.push(commit);
-  const journal = await Journal.open({ path, storeId: store, shard, bytesMax, visit });
+  const journal = await Journal.open({ path, storeId: store, shard, visit });
   return { journal, commits: commits.map(seen) };
 }
 
@@ -251,7 +249,7 @@ test('an exception of the visitor closes the journal and comes through', async (
   const visit = () => {
     throw new RangeError('of the visitor');
   };
-  await expect(Journal.open({ path, storeId, shard: 0, bytesMax, visit })).rejects.toThrow(RangeError);
+  await expect(Journal.open({ path, storeId, shard: 0, visit })).rejects.toThrow(RangeError);
   const { journal, commits } = await openJournal(path);
   expect(commits).toHaveLength(4);
   await journal.close();

@@ -27,8 +27,7 @@ function openAll(paths: readonly string[]): Result[] {
 
 /** A journal of `commits` commits, written in as many transactions. */
 async function journalOf(path: string, commits: number): Promise<void> {
-  const bytesMax = 64 * 1024 * 1024;
-  const journal = await Journal.open({ path, storeId, shard: 0, bytesMax, visit: () => undefined });
+  const journal = await Journal.open({ path, storeId, shard: 0, visit: () => undefined });
   // The last commit is a large one: only the newer of the two meta pages knows how far the file reaches.
   const counts = Array.from({ length: commits }, (_, i) => (i === commits - 1 ? 8_000 : 100));
   for (const [i, record] of chain(counts).entries()) {

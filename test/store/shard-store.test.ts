@@ -33,7 +33,7 @@ async function openStore(
   durability: Durability,
   visit: (commit: Commit) => void = () => undefined,
 ) {
-  const options = { path, storeId, shard: 0, durability, bytesMax: 64 * 1024 * 1024, flushDelayMs };
+  const options = { path, storeId, shard: 0, durability, flushDelayMs };
   return await ShardStore.open(options, visit);
 }
 
@@ -155,7 +155,7 @@ describe('a tail', () => {
   async function folderWith(bytes: Buffer, stored = 0): Promise<string> {
     const path = newPath();
     const visit = () => undefined;
-    const journal = await Journal.open({ path, storeId, shard: 0, bytesMax: 64 * 1024 * 1024, visit });
+    const journal = await Journal.open({ path, storeId, shard: 0, visit });
     journal.append(1, records.slice(0, stored));
     await journal.close();
     writeFileSync(tailOf(path), bytes);

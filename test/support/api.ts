@@ -42,6 +42,8 @@ export interface ProblemJson {
   readonly errors?: readonly { readonly path: string; readonly message: string }[];
 }
 
+type Method = 'GET' | 'PUT' | 'POST' | 'DELETE' | 'PATCH';
+
 /** An answer; the getters say what its body is taken for. */
 export class Answer {
   readonly status: number;
@@ -93,17 +95,21 @@ export class Api {
     this.#pool = new Pool(url, { connections, pipelining: 1 });
   }
 
-  async call(
-    method: 'GET' | 'PUT' | 'POST' | 'DELETE' | 'PATCH',
-    path: string,
-    body?: unknown,
-    headers: Headers = {},
-  ): Promise<Answer> {
+  async call(method: Method, path: string, body?: unknown, headers: Headers = {}): Promise<Answer> {
+    return await this.#ask(method, path, body === undefined ? undefined : JSON.stringify(body), headers);
+  }
+
+  /** Posts a text that claims to be JSON. */
+  raw(path: string, text: string): Promise<Answer> {
+    return this.#ask('POST', path, text, {});
+  }
+
+  async #ask(method: Method, path: string, sent: string | undefined, headers: Headers): Promise<Answer> {
     const response = await this.#pool.request({
       method,
       path,
-      body: body === undefined ? null : JSON.stringify(body),
-      headers: body === undefined ? headers : { 'content-type': 'application/json', ...headers },
+      body: sent ?? null,
+      headers: sent === undefined ? headers : { 'content-type': 'application/json', ...headers },
     });
     const text = await response.body.text();
     const json: unknown = text === '' ? undefined : JSON.parse(text);

@@ -9,7 +9,7 @@ for (const path of paths) {
     const visit = () => {
       commits += 1;
     };
-    const journal = await Journal.open({ path, storeId, shard: 0, bytesMax: 64 * 1024 * 1024, visit });
+    const journal = await Journal.open({ path, storeId, shard: 0, visit });
     await journal.close();
     results.push({ commits });
   } catch (error) {

@@ -57,7 +57,7 @@ export interface Answer {
 
 type KeyUse =
   | { readonly kind: 'order'; readonly number: number }
-  | { readonly kind: 'restock'; readonly row: number; readonly quantity: number };
+  | { readonly kind: 'restock'; readonly row: number; readonly revision: number; readonly quantity: number };
 
 /** A key's full name. Restocks have keys of their own, beside those of all buyers. */
 export const keyName = (sale: number, buyer: string | undefined, key: string): string =>
@@ -228,7 +228,7 @@ export class ShardModel {
     const name = keyName(sale.number, undefined, key);
     const used = key === '' ? undefined : this.keys.get(name);
     if (used?.kind === 'restock') {
-      const same = used.row === row && used.quantity === quantity;
+      const same = used.row === row && used.revision === sku.revision && used.quantity === quantity;
       return { outcome: same ? Outcome.replayed : Outcome.idempotencyConflict };
     }
     if (sale.state === SaleState.ended || nowMs >= sale.endsAtMs) return { outcome: Outcome.ended };
@@ -237,7 +237,7 @@ export class ShardModel {
     if (key !== '') {
       const refusal = this.#claim(sale, name);
       if (refusal !== undefined) return { outcome: refusal };
-      this.keys.set(name, { kind: 'restock', row, quantity });
+      this.keys.set(name, { kind: 'restock', row, revision: sku.revision, quantity });
     }
     sku.total += quantity;
     return { outcome: Outcome.done };
