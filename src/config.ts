@@ -29,6 +29,8 @@ export const limits = {
   ordersPerListMax: 1_000,
   /** Listings under way at a time: each asks its shards for one order after the other. */
   listsMax: 64,
+  /** Room that must be free on a store's disk beside what is about to be written to it. */
+  storeRoomBytes: 256 * 1024,
   /** Bytes of bodies that one server keeps while the rest of them is on its way. */
   gatheredBytesMax: 64 * 1024 * 1024,
   /** Requests an acceptor writes before it publishes them: a shard starts on a batch while it is being written. */

@@ -3,7 +3,7 @@ import { Packr } from 'msgpackr';
 import { LeiniaoError } from '../errors.js';
 import type { SaleRecord } from '../sale/catalogue.js';
 import { saleDefinition } from '../sale/schema.js';
-import { type Environment, everyRecord, type NamedRecords, openEnvironment } from './lmdb.js';
+import { type Environment, everyRecord, type NamedRecords, openEnvironment, requireRoom } from './lmdb.js';
 
 /** Plain maps on disk, so that any MessagePack reader can read them. */
 const packr = new Packr({ useRecords: false });
@@ -37,6 +37,7 @@ export class CatalogueStore {
    */
   async put(record: SaleRecord): Promise<void> {
     const bytes = packr.pack(record);
+    requireRoom(this.#path, bytes.length);
     try {
       this.#sales.putSync(record.id, bytes);
     } catch (error) {

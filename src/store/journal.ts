@@ -2,15 +2,17 @@
 import { assert } from '../assert.js';
 import { LeiniaoError } from '../errors.js';
 import { type ChainHead, type Commit, follow, genesisHash } from './chain.js';
-import { type Environment, everyRecord, type NumberedRecords, openEnvironment } from './lmdb.js';
+import { type Environment, everyRecord, type NumberedRecords, openEnvironment, requireRoom } from './lmdb.js';
 
 export class Journal {
+  readonly #path: string;
   readonly #environment: Environment;
   readonly #commits: NumberedRecords;
   /** Where the chain stands. Who appends moves it. */
   readonly head: ChainHead;
 
-  private constructor(environment: Environment, commits: NumberedRecords, head: ChainHead) {
+  private constructor(path: string, environment: Environment, commits: NumberedRecords, head: ChainHead) {
+    this.#path = path;
     this.#environment = environment;
     this.#commits = commits;
     this.head = head;
@@ -53,15 +55,18 @@ export class Journal {
       }
       throw cause;
     }
-    return new Journal(environment, commits, head);
+    return new Journal(options.path, environment, commits, head);
   }
 
   /**
    * Adds sealed records in one transaction, the first numbered `firstNumber`. They are on disk when this returns.
    *
-   * @throws whatever LMDB reports: the caller must stop, and never try again in place
+   * @throws Error when the disk is full, or whatever LMDB reports: the caller must stop, and never try again in place
    */
   append(firstNumber: number, records: readonly Uint8Array[]): void {
+    let bytes = 0;
+    for (const record of records) bytes += record.length;
+    requireRoom(this.#path, bytes);
     this.#environment.transactionSync(() => {
       for (const [i, record] of records.entries()) {
         // The declarations say void: within a transaction it is whether the record was added.

@@ -2,9 +2,10 @@
  * The one place that opens LMDB. A transaction that returned is on disk: see `openEnvironment`. Called by the thread that
  * owns the environment.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open as openLmdb, type RootDatabase } from 'lmdb';
+import { limits } from '../config.js';
 import { LeiniaoError } from '../errors.js';
 import { checkDatabaseFile, pageBytes } from './lmdb-check.js';
 
@@ -40,6 +41,19 @@ export function openEnvironment(path: string): Environment {
     });
   } catch (cause) {
     throw new LeiniaoError('data_dir_damaged', `${path}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/**
+ * Checks that the disk of an environment has room for `bytes` more. To be called before every write: an LMDB that meets
+ * a full disk in the middle of one has been seen to damage the memory of its process.
+ *
+ * @throws Error when there is no room
+ */
+export function requireRoom(path: string, bytes: number): void {
+  const { bavail, bsize } = statfsSync(path);
+  if (bavail * bsize < bytes + limits.storeRoomBytes) {
+    throw new Error(`no space is left on the disk of ${path}`);
   }
 }
 
