@@ -113,7 +113,10 @@ export class Engine {
           closedBadly: (shard, error) => log.error({ err: error, shard }, 'a shard failed as it was closed'),
           reopened: (shard) => {
             log.info({ shard }, 'a shard is open again');
-            void control?.retell(shard);
+            void control?.retell(shard).then((sales) => {
+              if (sales.length > 0)
+                log.warn({ shard, sales }, 'a shard could not be told what these sales are by now');
+            });
           },
         },
       });

@@ -63,12 +63,18 @@ export class SaleControl implements SaleOperator {
     }
   }
 
-  /** Sends a shard that was started again what its sales are by now: a change may have met it while it was gone. */
-  async retell(shard: number): Promise<void> {
+  /**
+   * Sends a shard that was started again what its sales are by now: a change may have met it while it was gone. Returns
+   * the sales it could not be told of; whatever is asked of them next tells it.
+   */
+  async retell(shard: number): Promise<string[]> {
+    const untold: string[] = [];
     for (const sale of this.#catalogue.sales()) {
       if (!sale.skus.some((sku) => sku.shard === shard)) continue;
-      await this.#oneAtATime(async () => (await this.#tellShards(sale)) ?? { ok: true });
+      const told = await this.#oneAtATime(async () => (await this.#tellShards(sale)) ?? { ok: true });
+      if (!told.ok) untold.push(sale.id);
     }
+    return untold;
   }
 
   putSale(id: string, definition: SaleDefinition): Promise<SaleResult | Refusal> {
