@@ -35,7 +35,9 @@ export function queryOf(req: HttpRequest): ReadonlyMap<string, string> | undefin
   const query = new Map<string, string>();
   for (const part of (req.getQuery() ?? '').split('&')) {
     if (part === '') continue;
-    const [name, value] = [part, ''].join('=').split('=', 2).map(decodePart) as [string?, string?];
+    const equals = part.indexOf('=');
+    const name = decodePart(equals === -1 ? part : part.slice(0, equals));
+    const value = decodePart(equals === -1 ? '' : part.slice(equals + 1));
     if (name === undefined || value === undefined || query.has(name)) return undefined;
     query.set(name, value);
   }

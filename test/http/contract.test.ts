@@ -749,6 +749,12 @@ describe.each([
       for (const query of ['', 'buyer', 'buyer='])
         expectInvalid(await api.get(`${orders}?${query}`), '/buyer');
       expectInvalid(await api.get(`${orders}?buyer=a&x=1`), '/x');
+      // Only the first equals sign parts name and value.
+      const padded = (await api.order(id, { sku: 'phone', buyer: 'dGVzdA==' })).order;
+      expect((await api.get(`${orders}?buyer=dGVzdA==`)).body).toEqual({
+        orders: [padded],
+        truncated: false,
+      });
       for (const buyer of ['é b', 'a+b', 'a=b&c']) {
         const order = (await api.order(id, { sku: 'phone', buyer })).order;
         const listed = await api.get(`${orders}?buyer=${encodeURIComponent(buyer)}`);
