@@ -87,6 +87,10 @@ export const saleNotFound = refuse('sale_not_found', 'There is no such sale.');
 export const skuNotFound = refuse('sku_not_found', 'The sale has no such SKU.');
 export const orderNotFound = refuse('order_not_found', 'There is no such order.');
 
+const unreadable: Refusal = {
+  ...refuse('invalid_request', 'The order cannot be read.'),
+  errors: [{ path: '', message: 'must be a plain object' }],
+};
 const tooManyLists = refuse('overloaded', 'Too many listings are under way.', 1);
 
 export class OrderDesk {
@@ -109,7 +113,8 @@ export class OrderDesk {
    */
   placeMany(requests: readonly OrderRequest[]): Promise<OrderOutcomes> {
     return new Promise((resolve) => {
-      new PlaceBatch(this.#context, requests, resolve).resume();
+      // An array of our own: the caller may do with his what he likes.
+      new PlaceBatch(this.#context, requests.slice(), resolve).resume();
     });
   }
 
@@ -216,7 +221,6 @@ class PlaceBatch implements ReplySink, Waiter {
   readonly #requests: readonly OrderRequest[];
   readonly #resolve: (outcomes: OrderOutcomes) => void;
   readonly #outcomes: OrderOutcomes;
-  /** As many as there were at the call: the caller may do with his array what he likes. */
   readonly #count: number;
   #next = 0;
   #settled = 0;
@@ -242,7 +246,7 @@ class PlaceBatch implements ReplySink, Waiter {
     const nowMs = clock();
     for (; this.#next < this.#count; this.#next++) {
       const index = this.#next;
-      const dispatched = this.#send(this.#requests[index]!, index, nowMs);
+      const dispatched = this.#trySend(this.#requests[index]!, index, nowMs);
       if (dispatched === 'dispatched') continue;
       // A single order is answered rather than kept waiting: its caller has no batch to be patient about.
       if (dispatched === 'overloaded' && this.#count > 1 && dispatcher.awaitRoom(this)) return;
@@ -250,6 +254,16 @@ class PlaceBatch implements ReplySink, Waiter {
       this.#settled += 1;
     }
     this.#resolveIfDone();
+  }
+
+  /** A request that cannot even be read is its caller's mistake, and none of the others'. */
+  #trySend(request: OrderRequest, index: number, nowMs: number): Dispatched | 'refused' {
+    try {
+      return this.#send(request, index, nowMs);
+    } catch {
+      this.#outcomes.refuseWith(index, unreadable);
+      return 'refused';
+    }
   }
 
   /** Dispatches a request, unless it is refused at once; then its outcome is kept here. */

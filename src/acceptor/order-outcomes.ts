@@ -22,7 +22,7 @@ export interface OutcomeReader {
 const wordColumns = 6;
 
 /**
- * Array-like and iterable; outcome `i` belongs to request `i`. The requests must not be changed as long as outcomes
+ * Array-like and iterable; outcome `i` belongs to request `i`. The orders given must not be changed as long as outcomes
  * are read.
  */
 export class OrderOutcomes implements Iterable<OrderOutcome> {

@@ -391,6 +391,7 @@ function shardTasks(
     durability: config.durability,
     ordersMax: config.ordersPerShardMax,
     storePath: dataDir?.shardPath(shard) ?? '',
+    restarted: false,
     storeId: dataDir?.storeId ?? '',
     flushDelayMs: config.flushDelayMs,
   }));

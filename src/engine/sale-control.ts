@@ -71,8 +71,7 @@ export class SaleControl implements SaleOperator {
     const untold: string[] = [];
     for (const sale of this.#catalogue.sales()) {
       if (!sale.skus.some((sku) => sku.shard === shard)) continue;
-      const told = await this.#oneAtATime(async () => (await this.#tellShards(sale)) ?? { ok: true });
-      if (!told.ok) untold.push(sale.id);
+      if ((await this.#inTurn(() => this.#tellShards(sale))) !== undefined) untold.push(sale.id);
     }
     return untold;
   }
@@ -307,13 +306,18 @@ export class SaleControl implements SaleOperator {
       return refuse('overloaded', 'Too many changes to sales are waiting.', 1);
     }
     this.#pending += 1;
-    const result = this.#last.then(change);
-    this.#last = result.catch(() => undefined);
     try {
-      return await result;
+      return await this.#inTurn(change);
     } finally {
       this.#pending -= 1;
     }
+  }
+
+  /** Runs a change once those before it are through. */
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(change);
+    this.#last = result.catch(() => undefined);
+    return result;
   }
 }
 

@@ -77,7 +77,7 @@ export class ShardPool {
       const life = { ended: false };
       if (failures > 0) void this.#watchOpening(shard, life);
       const startedAt = performance.now();
-      const error = await this.#run(task);
+      const error = await this.#run(failures === 0 ? task : { ...task, restarted: true });
       life.ended = true;
       if (signal.aborted && error !== undefined) this.#events.closedBadly(shard, error);
       if (error === undefined || signal.aborted) return;

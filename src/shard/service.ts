@@ -25,6 +25,8 @@ export interface ShardTask {
   readonly durability: Durability;
   readonly ordersMax: number;
   readonly storePath: string;
+  /** Whether this shard has been open before. */
+  readonly restarted: boolean;
   readonly storeId: string;
   readonly flushDelayMs: number;
 }
@@ -65,6 +67,7 @@ async function serveShard(task: ShardTask): Promise<void> {
       storeId: task.storeId,
       shard,
       durability: task.durability,
+      existing: task.restarted,
       flushDelayMs: task.flushDelayMs,
     },
     (commit) => applyCommit(state, commit),

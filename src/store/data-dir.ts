@@ -24,7 +24,7 @@ import { connect, createServer, type Server } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { limits } from '../config.js';
 import { LeiniaoError } from '../errors.js';
-import { databaseFile } from './lmdb.js';
+import { requireDatabase } from './lmdb.js';
 
 const dataFormat = 1;
 const metaName = 'leiniao.json';
@@ -109,12 +109,7 @@ export class DataDir {
   /** Refuses a folder that has lost a part: to make it anew would be to sell its stock again. */
   #checkParts(): void {
     const parts = Array.from({ length: this.shards }, (_, shard) => this.shardPath(shard));
-    for (const part of [this.cataloguePath, ...parts]) {
-      const size = statSync(join(part, databaseFile), { throwIfNoEntry: false })?.size ?? 0;
-      if (size === 0) {
-        throw new LeiniaoError('data_dir_damaged', `${join(part, databaseFile)} is missing or empty`);
-      }
-    }
+    for (const part of [this.cataloguePath, ...parts]) requireDatabase(part);
   }
 
   /** Notes that every part has been made. Called once all of them are open. */

@@ -119,6 +119,7 @@ class DatabaseFile {
   #checkRootAge(bytes: Buffer): void {
     const root = bytes.readBigUInt64LE(meta.mainDatabase + database.root);
     if (root === noRoot) return;
+    if (root > bytes.readBigUInt64LE(meta.lastPage)) this.#fail('has a beginning that leads nowhere');
     const page = Buffer.alloc(header.bytes);
     const found = readSync(this.#descriptor, page, 0, page.length, Number(root) * pageBytes) === page.length;
     if (!found || page.readBigUInt64LE(header.transaction) !== bytes.readBigUInt64LE(meta.transaction)) {

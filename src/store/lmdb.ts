@@ -2,7 +2,7 @@
  * The one place that opens LMDB. A transaction that returned is on disk: see `openEnvironment`. Called by the thread that
  * owns the environment.
  */
-import { mkdirSync, statfsSync } from 'node:fs';
+import { mkdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open as openLmdb, type RootDatabase } from 'lmdb';
 import { limits } from '../config.js';
@@ -42,6 +42,17 @@ export function openEnvironment(path: string): Environment {
   } catch (cause) {
     throw new LeiniaoError('data_dir_damaged', `${path}: ${(cause as Error).message}`, { cause });
   }
+}
+
+/**
+ * Checks that the folder of an environment still has its database: to make it anew would be to sell its stock again.
+ *
+ * @throws LeiniaoError `data_dir_damaged`
+ */
+export function requireDatabase(path: string): void {
+  const file = join(path, databaseFile);
+  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0) return;
+  throw new LeiniaoError('data_dir_damaged', `${file} is missing or empty`);
 }
 
 /**

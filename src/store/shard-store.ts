@@ -9,6 +9,7 @@ import type { Batch } from './batch.js';
 import { commitLayout } from './batch.js';
 import { type Commit, follow } from './chain.js';
 import { Journal } from './journal.js';
+import { requireDatabase } from './lmdb.js';
 import { TailFile } from './tail.js';
 
 /** Sealed records wait in memory for LMDB up to this size; then they are flushed without waiting longer. */
@@ -20,6 +21,8 @@ export interface ShardStoreOptions {
   readonly storeId: string;
   readonly shard: number;
   readonly durability: Durability;
+  /** Whether the store was there before: then one that is missing is lost, and never made anew. */
+  readonly existing: boolean;
   /** With durability `commit`: the longest a record waits for the disk. */
   readonly flushDelayMs: number;
 }
@@ -47,6 +50,7 @@ export class ShardStore {
   static async open(options: ShardStoreOptions, visit: (commit: Commit) => void): Promise<ShardStore> {
     if (options.durability === 'memory') return new ShardStore(undefined, undefined, 0);
     const { path, storeId, shard } = options;
+    if (options.existing) requireDatabase(path);
     const journal = await Journal.open({ path, storeId, shard, visit });
     const tailPath = join(path, 'tail.bin');
     adoptTail(journal, TailFile.read(tailPath), visit);

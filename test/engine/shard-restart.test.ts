@@ -3,7 +3,7 @@
  * cannot be recovered stays closed. The parts are put together as the engine does it, so that a test can send a shard
  * a command that no engine would, which ends it with an uncaught error.
  */
-import { closeSync, openSync, readdirSync, statSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, renameSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Dispatcher } from '../../dist/acceptor/dispatcher.js';
@@ -57,7 +57,7 @@ async function start(shards: number, durability: Durability = 'fsync') {
         storePath: pathOf(shard),
         storeId,
       },
-      ...{ storeBytesMax: 2 ** 26, flushDelayMs: 5 },
+      ...{ restarted: false, flushDelayMs: 5 },
     })),
     events: {
       failed: (shard, error, retryMs) => {
@@ -288,6 +288,23 @@ describe('a shard that cannot be recovered', () => {
       code: 'shard_recovering',
     });
     expect(await parts.desk.place({ sale: 's', sku: 'b', buyer: 'v' })).toMatchObject({ ok: true });
+  });
+
+  test('is one whose store has gone: a new one would sell its stock again', async () => {
+    for (const durability of ['fsync', 'commit'] as const) {
+      const parts = await start(2, durability);
+      await openSale(parts);
+      const shard = parts.owner('a');
+      expect(await parts.desk.place({ sale: 's', sku: 'a', buyer: 'u' })).toMatchObject({ ok: true });
+      renameSync(parts.pathOf(shard), `${parts.pathOf(shard)}-gone`);
+      await parts.crash(shard);
+      await until('the second failure', () => parts.failures.length === 2);
+      expect(parts.failures[1]).toMatchObject({ shard, retryMs: undefined });
+      expect(parts.failures[1]!.message).toContain('missing');
+      expect(await parts.desk.place({ sale: 's', sku: 'a', buyer: 'v' })).toMatchObject({
+        code: 'shard_recovering',
+      });
+    }
   });
 
   test('is one with durability memory: started again it would sell its stock twice', async () => {

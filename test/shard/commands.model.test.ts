@@ -835,6 +835,7 @@ class LoopShard {
         storeId,
         shard: 0,
         durability: durabilities[options.durability]!,
+        existing: false,
         flushDelayMs,
       },
       (commit) => applyCommit(state, commit),

@@ -33,7 +33,7 @@ async function openStore(
   durability: Durability,
   visit: (commit: Commit) => void = () => undefined,
 ) {
-  const options = { path, storeId, shard: 0, durability, flushDelayMs };
+  const options = { path, storeId, shard: 0, durability, existing: false, flushDelayMs };
   return await ShardStore.open(options, visit);
 }
 
