@@ -21,7 +21,10 @@ export const limits = {
   limitPerBuyerMax: 1_000_000,
   holdSecondsMax: 30 * 24 * 3600,
   skusPerSaleMax: 1_024,
+  /** In sales that are not over, at a time. */
   skusMax: 4_096,
+  /** Stock rows: the SKUs that orders were ever placed for keep theirs, and with it their counters. */
+  stockRowsMax: 1 << 16,
   shardsMax: 128,
   ordersPerShardMax: 1 << 24,
   orderBodyBytesMax: 4 * 1024,
@@ -204,7 +207,8 @@ export function resolveListenOptions(given: ListenOptions): ListenConfig {
 
 assert(limits.shardsMax <= 0xff, 'a shard fits a byte of an order id and of the in-flight table');
 assert(limits.quantityMax <= 0xffff, 'a quantity fits the order record');
-assert(limits.skusMax <= 0xffff, 'a stock row fits the order record');
-assert(limits.skusPerSaleMax <= limits.skusMax, 'the largest sale fits the stock table');
+assert(limits.stockRowsMax <= 1 << 16, 'a stock row fits the order record');
+assert(limits.skusPerSaleMax <= limits.skusMax, 'the largest sale fits the engine');
+assert(limits.skusMax <= limits.stockRowsMax, 'every SKU has a stock row');
 assert(limits.controlWindow <= limits.inFlightMin, 'a window fits in flight');
 assert(limits.stockMax < 2 ** 31, 'a counter fits an Int32');

@@ -28,7 +28,7 @@ export class StockTable {
   }
 
   static allocate(): SharedArrayBuffer {
-    return new SharedArrayBuffer(limits.skusMax * rowWords * 4);
+    return new SharedArrayBuffer(limits.stockRowsMax * rowWords * 4);
   }
 
   /** Units that can be ordered right now. */

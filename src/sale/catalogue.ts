@@ -55,6 +55,10 @@ export interface SaleRecord {
   readonly places: readonly (readonly [row: number, shard: number])[];
 }
 
+const outOfRows =
+  `A data folder has room for ${limits.stockRowsMax} SKUs in all, and each shard for its share of them: ` +
+  'further sales need a new one.';
+
 export type SalePlan =
   | { readonly kind: 'unchanged'; readonly sale: CatalogueSale }
   | {
@@ -70,7 +74,7 @@ export type SalePlan =
 export class Catalogue {
   readonly #shards: number;
   readonly #sales = new Map<string, CatalogueSale>();
-  readonly #rows: (CatalogueSku | undefined)[] = new Array(limits.skusMax).fill(undefined);
+  readonly #rows: (CatalogueSku | undefined)[] = new Array(limits.stockRowsMax).fill(undefined);
   #lastNumber = 0;
   #lastRevision = 0;
 
@@ -117,24 +121,20 @@ export class Catalogue {
     if (before !== undefined) {
       if (sameDefinition(before.definition, definition)) return { kind: 'unchanged', sale: before };
       if (phaseAt(before, before.state, nowMs) !== Phase.scheduled) {
-        const over = phaseAt(before, before.state, nowMs) === Phase.ended;
         return refuse(
           'sale_open',
-          over
+          isOver(before, nowMs)
             ? 'The sale has ended and keeps its orders: give the new one another id.'
             : 'The sale has opened: restock, pause or end it instead of replacing it.',
         );
       }
     }
     const kept = new Map(before?.skus.map((sku) => [sku.sku, sku]));
-    const places = this.#place(definition, kept);
-    if (places === undefined) {
-      return refuse(
-        'overloaded',
-        `A data folder has room for ${limits.skusMax} SKUs, those of ended sales included.`,
-        60,
-      );
+    if (this.#skusOnSale(before, nowMs) + definition.skus.length > limits.skusMax) {
+      return refuse('overloaded', `There is room for ${limits.skusMax} SKUs in sales that are not over.`, 60);
     }
+    const places = this.#place(definition, kept, nowMs);
+    if (places === undefined) return refuse('overloaded', outOfRows, 60);
     const sale = build({
       id,
       number: before?.number ?? this.#lastNumber + 1,
@@ -149,6 +149,15 @@ export class Catalogue {
     return { kind: before === undefined ? 'create' : 'replace', sale, before, removed };
   }
 
+  /** SKUs in sales that are not over, but for those of one sale. */
+  #skusOnSale(except: CatalogueSale | undefined, nowMs: number): number {
+    let count = 0;
+    for (const sale of this.#sales.values()) {
+      if (sale !== except && !isOver(sale, nowMs)) count += sale.skus.length;
+    }
+    return count;
+  }
+
   /**
    * Rows and owners for a definition's SKUs: those it keeps stay where they are; the others go, largest first,
    * to the shard with the least declared stock (Graham's LPT rule, 1969). A row belongs to the shard that is its
@@ -158,11 +167,13 @@ export class Catalogue {
   #place(
     definition: SaleDefinition,
     kept: ReadonlyMap<string, CatalogueSku>,
+    nowMs: number,
   ): [number, number][] | undefined {
     const loads = new Float64Array(this.#shards);
-    for (const sku of this.#rows) {
+    for (const sale of this.#sales.values()) {
+      if (isOver(sale, nowMs)) continue;
       // One unit on top, so that SKUs without stock are spread as well.
-      if (sku !== undefined && sku.sale.state !== SaleState.ended) loads[sku.shard]! += sku.stock + 1;
+      for (const sku of sale.skus) loads[sku.shard]! += sku.stock + 1;
     }
     const nextRow = Array.from(loads, (_, shard) => this.#freeRowFrom(shard));
     const places: [number, number][] = new Array(definition.skus.length);
@@ -177,7 +188,7 @@ export class Catalogue {
       }
       let least = -1;
       for (let shard = 0; shard < this.#shards; shard++) {
-        if (nextRow[shard]! < limits.skusMax && (least === -1 || loads[shard]! < loads[least]!))
+        if (nextRow[shard]! < limits.stockRowsMax && (least === -1 || loads[shard]! < loads[least]!))
           least = shard;
       }
       if (least === -1) return undefined;
@@ -191,7 +202,7 @@ export class Catalogue {
   /** The first free row at or after `row` that belongs to the same shard, or one past the table. */
   #freeRowFrom(row: number): number {
     let free = row;
-    while (free < limits.skusMax && this.#rows[free] !== undefined) free += this.#shards;
+    while (free < limits.stockRowsMax && this.#rows[free] !== undefined) free += this.#shards;
     return free;
   }
 
@@ -207,6 +218,10 @@ export class Catalogue {
     this.#lastNumber = Math.max(this.#lastNumber, sale.number);
     this.#lastRevision = Math.max(this.#lastRevision, sale.revision);
   }
+}
+
+function isOver(sale: CatalogueSale, nowMs: number): boolean {
+  return phaseAt(sale, sale.state, nowMs) === Phase.ended;
 }
 
 /** A sale from its record. */

@@ -81,7 +81,7 @@ export const restockReference = 1 << 30;
 assert(limits.ordersPerShardMax < restockReference, 'an order number is never taken for a restock');
 
 export class ShardState {
-  readonly skus: (ShardSku | undefined)[] = new Array(limits.skusMax).fill(undefined);
+  readonly skus: (ShardSku | undefined)[] = new Array(limits.stockRowsMax).fill(undefined);
   readonly sales = new Map<number, ShardSale>();
   readonly orders: OrderTable;
   readonly buyers: BuyerTable;
@@ -303,8 +303,8 @@ export class ShardState {
    * its counters say, and the rest is available.
    */
   checkCounters(): void {
-    const held = new Float64Array(limits.skusMax);
-    const confirmed = new Float64Array(limits.skusMax);
+    const held = new Float64Array(limits.stockRowsMax);
+    const confirmed = new Float64Array(limits.stockRowsMax);
     for (let number = 0; number < this.orders.count; number++) {
       const status = this.orders.status(number);
       const units = status === Status.held ? held : status === Status.confirmed ? confirmed : undefined;

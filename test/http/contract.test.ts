@@ -347,7 +347,7 @@ describe.each([
       expect(answer.sale.startsAt).toBe('2089-12-31T16:00:00.000Z');
       expect(answer.sale.skus.map((line) => line.sku)).toEqual(skus.map(({ sku }) => sku));
       expect((await api.sku(id, skus[1_023]!.sku)).available).toBe(2_000_000_000);
-      // Smaller again, so that the engine's 4,096 rows last for the other tests.
+      // Smaller again, so that the engine's 4,096 SKUs last for the other tests.
       expect((await api.put(id, { skus: [{ sku: 'one', stock: 1 }] })).status).toBe(200);
     });
 
@@ -782,6 +782,10 @@ describe.each([
     expect(answers.map(({ status }) => status)).toEqual([201, 201, 201, 503]);
     expectProblem(answers[3]!, 'overloaded');
     expectProblem(await api.get('/v1/sales/wide-3'), 'sale_not_found');
+    // A sale that is over makes room, and keeps its counters.
+    expect((await api.post('/v1/sales/wide-0/end')).status).toBe(200);
+    expect((await api.put('wide-3', { startsAt, skus })).status).toBe(201);
+    expect(await api.sku('wide-0', 's1023')).toMatchObject({ total: 1, available: 1 });
   });
 });
 

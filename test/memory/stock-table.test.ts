@@ -18,12 +18,12 @@ function rowWith(stock: Stock, row = 0): StockTable {
 
 test('a new table reads as nothing in every row', () => {
   const table = new StockTable(StockTable.allocate());
-  for (const row of [0, 1, limits.skusMax - 1]) expect(table.read(row)).toEqual(none);
+  for (const row of [0, 1, limits.stockRowsMax - 1]) expect(table.read(row)).toEqual(none);
 });
 
 test('rows do not touch each other', () => {
   const table = new StockTable(StockTable.allocate());
-  const rows = [0, 1, 2, limits.skusMax - 2, limits.skusMax - 1];
+  const rows = [0, 1, 2, limits.stockRowsMax - 2, limits.stockRowsMax - 1];
   for (const row of rows) table.reset(row, { total: row + 10, available: row + 5, held: 3, confirmed: 2 });
   for (const row of rows) {
     expect(table.read(row)).toEqual({ total: row + 10, available: row + 5, held: 3, confirmed: 2 });

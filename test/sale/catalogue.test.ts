@@ -170,7 +170,38 @@ describe('4,096 SKUs', () => {
     put(catalogue, 'more', { skus: skusOf(24, 'x') });
     expect(catalogue.plan('again', { skus: skusOf(1, 'y') }, nowMs)).toMatchObject({ code: 'overloaded' });
   });
+
+  test('are counted without the sales that are over, by their end or by the operator', () => {
+    const catalogue = full(2);
+    const endsAt = new Date(Date.parse(later) + 1).toISOString();
+    put(catalogue, 's-0', { startsAt: later, endsAt, skus: skusOf(1_024, '0') });
+    expect(catalogue.plan('more', { skus: skusOf(1, 'x') }, nowMs)).toMatchObject({ code: 'overloaded' });
+    const over = Date.parse(endsAt);
+    expect(catalogue.plan('more', { skus: skusOf(1_024, 'x') }, over)).toMatchObject({ kind: 'create' });
+    catalogue.get('s-1')!.state = SaleState.ended;
+    put(catalogue, 'more', { startsAt: later, skus: skusOf(1_024, 'x') });
+    expect(catalogue.plan('again', { skus: skusOf(1, 'y') }, nowMs)).toMatchObject({ code: 'overloaded' });
+  });
 });
+
+test.each([1, 3])(
+  'sales that are over keep their rows, until the data folder is full: %i shards',
+  (shards) => {
+    const catalogue = new Catalogue(shards);
+    const sizes = new Array<number>(limits.stockRowsMax / 1_024).fill(1_024);
+    // A shard's share of the rows is its own, so with three of them the last rows are not for just any SKU.
+    if (shards > 1) sizes[sizes.length - 1]! -= shards;
+    for (const [i, size] of sizes.entries()) {
+      put(catalogue, `s-${i}`, { skus: skusOf(size, `${i}`) }).sale.state = SaleState.ended;
+    }
+    const rows = new Set([...catalogue.sales()].flatMap((sale) => sale.skus.map(({ row }) => row)));
+    expect(rows.size).toBe(shards === 1 ? limits.stockRowsMax : limits.stockRowsMax - shards);
+    expect(catalogue.plan('more', { skus: skusOf(shards + 1, 'x') }, nowMs)).toMatchObject({
+      code: 'overloaded',
+      detail: expect.stringContaining('data folder'),
+    });
+  },
+);
 
 test('with declared stock all alike, shards differ by one SKU at most', () => {
   const { sale } = put(new Catalogue(7), 's', { skus: skusOf(100, 'x', () => 50) });

@@ -9,7 +9,7 @@ import { runs, seeded } from '../support/random.js';
 const orders = fc.record({
   createdAtMs: fc.oneof(fc.nat(), fc.constantFrom(0, 1_800_000_000_000, 8_640_000_000_000_000)),
   buyer: fc.oneof(fc.nat(10), fc.constantFrom(0, 2 ** 24 - 1)),
-  row: fc.oneof(fc.nat(10), fc.constantFrom(0, limits.skusMax - 1)),
+  row: fc.oneof(fc.nat(10), fc.constantFrom(0, limits.stockRowsMax - 1)),
   quantity: fc.oneof(fc.integer({ min: 1, max: limits.quantityMax }), fc.constant(limits.quantityMax)),
   sequence: fc.oneof(fc.integer({ min: 1, max: 50 }), fc.constant(2 ** 24)),
   status: fc.constantFrom(1, 2, 3, 4),
