@@ -34,6 +34,16 @@ export const limits = {
   listsMax: 64,
   /** Room that must be free on a store's disk beside what is about to be written to it. */
   storeRoomBytes: 256 * 1024,
+  /** Sealed commits wait in memory for LMDB up to this size; then they are flushed without waiting longer. */
+  storePendingBytesMax: 4 * 1024 * 1024,
+  /**
+   * Written to a data folder and removed at start: a full or read-only disk is better found then than at the first
+   * order. It covers the first pages of every store, because LMDB crashes the process when its first write is cut short.
+   */
+  probeBytes: 256 * 1024,
+  probeBytesPerShard: 64 * 1024,
+  /** How often the engine looks at a shard that is starting: belt to the notification's braces. */
+  shardOpenPollMs: 200,
   /** Bytes of bodies that one server keeps while the rest of them is on its way. */
   gatheredBytesMax: 64 * 1024 * 1024,
   /** Requests an acceptor writes before it publishes them: a shard starts on a batch while it is being written. */
@@ -52,6 +62,8 @@ export const limits = {
   waitersMax: 1_024,
   /** Changes to sales that may wait for the one under way. */
   controlPendingMax: 64,
+  /** Of these, how many may be restocks: a flood of them leaves room for who wants to pause the sale. */
+  restocksPendingMax: 48,
   /** The least an acceptor's in-flight table may hold. */
   inFlightMin: 256,
   /** How long a shard may take for an operator's command: longer than any flush. */
@@ -209,6 +221,7 @@ assert(limits.shardsMax <= 0xff, 'a shard fits a byte of an order id and of the 
 assert(limits.quantityMax <= 0xffff, 'a quantity fits the order record');
 assert(limits.stockRowsMax <= 1 << 16, 'a stock row fits the order record');
 assert(limits.skusPerSaleMax <= limits.skusMax, 'the largest sale fits the engine');
+assert(limits.restocksPendingMax < limits.controlPendingMax, 'restocks leave room for other changes');
 assert(limits.skusMax <= limits.stockRowsMax, 'every SKU has a stock row');
 assert(limits.controlWindow <= limits.inFlightMin, 'a window fits in flight');
 assert(limits.stockMax < 2 ** 31, 'a counter fits an Int32');

@@ -184,7 +184,10 @@ export class SaleControl implements SaleOperator {
     idempotencyKey?: string,
   ): Promise<RestockResult | Refusal> {
     // In its turn, so that no replacement of the sale overtakes it.
-    return this.#oneAtATime(() => this.#restock(saleId, skuId, quantity, idempotencyKey));
+    return this.#oneAtATime(
+      () => this.#restock(saleId, skuId, quantity, idempotencyKey),
+      limits.restocksPendingMax,
+    );
   }
 
   async #restock(
@@ -301,8 +304,11 @@ export class SaleControl implements SaleOperator {
     await this.#last;
   }
 
-  async #oneAtATime<T>(change: () => Promise<T | Refusal>): Promise<T | Refusal> {
-    if (this.#pending >= limits.controlPendingMax) {
+  async #oneAtATime<T>(
+    change: () => Promise<T | Refusal>,
+    pendingMax: number = limits.controlPendingMax,
+  ): Promise<T | Refusal> {
+    if (this.#pending >= pendingMax) {
       return refuse('overloaded', 'Too many changes to sales are waiting.', 1);
     }
     this.#pending += 1;

@@ -11,9 +11,6 @@ import { LeiniaoError, type StartErrorCode } from '../errors.js';
 import { ShardState, ThreadTable } from '../memory/thread-table.js';
 import type { ShardEnd, ShardTask } from '../shard/service.js';
 
-/** Belt to the notification's braces while waiting for a shard to open. */
-const openPollMs = 200;
-
 /** Failures that the next attempt would meet again: the folder, or an option, has to be mended first. */
 const lasting: ReadonlySet<StartErrorCode> = new Set([
   'data_dir_damaged',
@@ -110,7 +107,7 @@ export class ShardPool {
         this.#events.reopened(shard);
         return;
       }
-      await this.#threads.stateChanged(shard, state, openPollMs);
+      await this.#threads.stateChanged(shard, state, limits.shardOpenPollMs);
     }
   }
 
@@ -130,7 +127,7 @@ export class ShardPool {
       if (failure !== undefined) throw startError(failure);
       // Another shard's failure has ended the start.
       if (this.#closing.signal.aborted) return;
-      await this.#threads.stateChanged(shard, state, openPollMs);
+      await this.#threads.stateChanged(shard, state, limits.shardOpenPollMs);
     }
   }
 

@@ -17,7 +17,8 @@ import { Outcome } from '../sale/outcome.js';
 import type { Batch } from '../store/batch.js';
 import type { ShardStore } from '../store/shard-store.js';
 import { copyWords } from '../text.js';
-import { type Commands, lanes } from './commands.js';
+import type { Commands } from './commands.js';
+import { lanes } from './order-commands.js';
 import type { ShardState } from './state.js';
 
 const replyWords = replyLayout.bytes / 4;
@@ -103,10 +104,10 @@ export class ShardLoop {
   turn(): boolean {
     this.#clockMs = this.#clock();
     this.#nowMs = Math.max(this.#nowMs, this.#clockMs);
-    const before = this.#commands.expiredCount;
+    const before = this.#commands.orders.expiredCount;
     const passed = this.#expire();
     const taken = this.#drain();
-    this.#counters.add(ShardCount.expired, this.#commands.expiredCount - before);
+    this.#counters.add(ShardCount.expired, this.#commands.orders.expiredCount - before);
     this.#state.publishStock();
     this.#commit();
     return taken > 0 || passed > 0;
@@ -119,7 +120,7 @@ export class ShardLoop {
       const number = holds.takeDue(this.#nowMs);
       if (number === -1) break;
       if (orders.status(number) !== Status.held) continue;
-      this.#commands.expire(number);
+      this.#commands.orders.expire(number);
     }
     return steps;
   }
@@ -155,9 +156,9 @@ export class ShardLoop {
   #answerGroup(link: Link, index: number, count: number): void {
     const { requests } = link;
     for (let lane = 0; lane < count; lane++) {
-      this.#commands.lookAhead(lane, requests.words, requests.at(lane));
+      this.#commands.orders.lookAhead(lane, requests.words, requests.at(lane));
     }
-    this.#commands.prefetch(count);
+    this.#commands.orders.prefetch(count);
     for (let lane = 0; lane < count; lane++) this.#answer(link, index, lane, requests.at(lane));
   }
 

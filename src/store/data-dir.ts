@@ -28,13 +28,6 @@ import { requireDatabase } from './lmdb.js';
 
 const dataFormat = 1;
 const metaName = 'leiniao.json';
-/**
- * Written and removed at start: a full or read-only disk is better found then than at the first order. It covers the
- * first pages of every store, because LMDB crashes the process when its first write is cut short.
- */
-const probeBytes = 256 * 1024;
-const probeBytesPerShard = 64 * 1024;
-
 /** What a start that was cut off, or the lock, may leave in a folder that is otherwise empty. */
 const ours = /^(lost\+found|lock\.sock|leiniao\.json\.new|\.probe-\d+)$/;
 
@@ -217,7 +210,7 @@ function writeMeta(path: string, meta: Meta): void {
 function probe(path: string, shards: number): void {
   const file = join(path, `.probe-${process.pid}`);
   try {
-    writeDurably(file, Buffer.alloc(probeBytes + shards * probeBytesPerShard));
+    writeDurably(file, Buffer.alloc(limits.probeBytes + shards * limits.probeBytesPerShard));
   } catch (cause) {
     throw diskError(path, cause);
   } finally {

@@ -3,7 +3,7 @@
  * acknowledgement under this mode claims. Owned by the shard's thread.
  */
 import { join } from 'node:path';
-import type { Durability } from '../config.js';
+import { type Durability, limits } from '../config.js';
 import { LeiniaoError } from '../errors.js';
 import type { Batch } from './batch.js';
 import { commitLayout } from './batch.js';
@@ -11,9 +11,6 @@ import { type Commit, follow } from './chain.js';
 import { Journal } from './journal.js';
 import { requireDatabase } from './lmdb.js';
 import { TailFile } from './tail.js';
-
-/** Sealed records wait in memory for LMDB up to this size; then they are flushed without waiting longer. */
-const pendingBytesMax = 4 * 1024 * 1024;
 
 export interface ShardStoreOptions {
   /** The shard's folder. */
@@ -101,7 +98,7 @@ export class ShardStore {
       head.nextSequence += batch.count;
       head.timeMs = timeMs;
       head.hash = Buffer.from(record.subarray(commitLayout.hash, commitLayout.hash + 32));
-      if (this.#pendingBytes >= pendingBytesMax) this.flush();
+      if (this.#pendingBytes >= limits.storePendingBytesMax) this.flush();
     }
     batch.clear();
   }

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { cpSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { limits } from '../../dist/config.js';
 import * as leiniao from '../../dist/index.js';
 import {
   codes,
@@ -651,6 +652,15 @@ describe('a long batch', () => {
     expect(over).toBe(false);
     expect((await long).accepted).toBe(400_000);
   });
+});
+
+test('who pauses a sale finds room beside a flood of restocks', async () => {
+  const engine = await startWithSale({}, 1);
+  const restocks = Array.from({ length: 500 }, () => engine.restock('s', sku, 1));
+  expect(await engine.pauseSale('s')).toMatchObject({ ok: true, sale: { phase: 'paused' } });
+  const done = (await Promise.all(restocks)).filter(({ ok }) => ok).length;
+  expect(done).toBe(limits.restocksPendingMax);
+  expect(counters(engine)).toMatchObject({ total: 1 + done, available: 1 + done });
 });
 
 describe('close', () => {

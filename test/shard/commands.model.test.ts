@@ -20,8 +20,9 @@ import { ShardState as Lifecycle, ThreadTable } from '../../dist/memory/thread-t
 import { statusName } from '../../dist/sale/order-state.js';
 import { Outcome } from '../../dist/sale/outcome.js';
 import { SaleState } from '../../dist/sale/phase.js';
-import { Commands, lanes } from '../../dist/shard/commands.js';
+import { Commands } from '../../dist/shard/commands.js';
 import { ShardLoop } from '../../dist/shard/loop.js';
+import { lanes } from '../../dist/shard/order-commands.js';
 import { applyCommit } from '../../dist/shard/recover.js';
 import { restockReference, ShardState } from '../../dist/shard/state.js';
 import { Batch, commitLayout } from '../../dist/store/batch.js';
@@ -588,7 +589,7 @@ class DirectShard {
     for (;;) {
       const number = this.state.holds.takeDue(nowMs);
       if (number === -1) break;
-      if (statusName(this.state.orders.status(number)) === 'held') this.#commands.expire(number);
+      if (statusName(this.state.orders.status(number)) === 'held') this.#commands.orders.expire(number);
     }
     this.state.publishStock();
   }
@@ -598,9 +599,9 @@ class DirectShard {
     for (const [lane, { request }] of group.entries()) {
       const record = this.#requests[lane]!;
       writeRequest(record, 0, request, lane, 0);
-      this.#commands.lookAhead(lane, record.words, 0);
+      this.#commands.orders.lookAhead(lane, record.words, 0);
     }
-    this.#commands.prefetch(group.length);
+    this.#commands.orders.prefetch(group.length);
     for (const [lane, { request, answer }] of group.entries()) {
       const { words, doubles } = this.#requests[lane]!;
       const { state } = this;

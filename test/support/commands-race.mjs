@@ -49,7 +49,7 @@ for (let round = 0; round < rounds; round++) {
   const keyBytes = writeText(bytes, requestLayout.key * 4, `k-${round}`);
   words[requestLayout.lengths] = buyerBytes | (keyBytes << 8);
   meet(control, side, round);
-  commands.lookAhead(0, words, 0);
+  commands.orders.lookAhead(0, words, 0);
   commands.execute(0, words, doubles, 0, round);
   outcomes[round] = commands.reply.outcome;
 }

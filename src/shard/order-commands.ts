@@ -1,0 +1,258 @@
+/**
+ * What is asked of orders: place, confirm, cancel, expire, read, list. Each reads one request record, decides, and
+ * where it accepts writes the journal entry and applies it. The shard's thread owns it.
+ */
+import { assert, unreachable } from '../assert.js';
+import { limits } from '../config.js';
+import { requestLayout } from '../memory/layout.js';
+import { Opcode, type Reply } from '../memory/records.js';
+import { decide } from '../sale/decision.js';
+import { resultOfStep, Status, type Step, targetOf } from '../sale/order-state.js';
+import { Outcome } from '../sale/outcome.js';
+import { phaseAt } from '../sale/phase.js';
+import type { Batch } from '../store/batch.js';
+import { bornConfirmed, EntryType, entryTypeOf } from '../store/entry.js';
+import type { KeyClaims } from './key-claims.js';
+import { newKeyQuery, restockReference, type ShardState } from './state.js';
+
+/** Requests that may be looked ahead at together. */
+export const lanes = 32;
+
+/** Whether a reply may leave before the batch is committed: refusals of new orders promise nothing. */
+export type Urgency = 'at once' | 'after commit';
+
+const refusalOfStatus: Readonly<Record<Status, Outcome>> = {
+  [Status.held]: Outcome.done,
+  [Status.confirmed]: Outcome.orderConfirmed,
+  [Status.cancelled]: Outcome.orderCancelled,
+  [Status.expired]: Outcome.orderExpired,
+};
+
+/** What commands work on. */
+export interface CommandContext {
+  readonly state: ShardState;
+  /** Where entries go, or undefined when nothing is journalled. */
+  readonly batch: Batch | undefined;
+  /** Index of the mode that orders are acknowledged under. */
+  readonly durability: number;
+  readonly claims: KeyClaims;
+  /** The answer to the command executed last. */
+  readonly reply: Reply;
+}
+
+export class OrderCommands {
+  readonly #state: ShardState;
+  readonly #batch: Batch | undefined;
+  readonly #durability: number;
+  readonly #claims: KeyClaims;
+  readonly #reply: Reply;
+  /** Holds ended by their deadline so far. */
+  expiredCount = 0;
+  readonly #query = newKeyQuery();
+  readonly #hashes = new Int32Array(lanes);
+  /** By lane: the number of the sale that its hash is for; 0 for none. */
+  readonly #hashedFor = new Int32Array(lanes);
+
+  constructor(context: CommandContext) {
+    this.#state = context.state;
+    this.#batch = context.batch;
+    this.#durability = context.durability;
+    this.#claims = context.claims;
+    this.#reply = context.reply;
+  }
+
+  /** Hashes the buyer of the request that `place` will get with the same lane. */
+  lookAhead(lane: number, words: Int32Array, at: number): void {
+    const sku = this.#state.skus[words[at + requestLayout.row]!];
+    this.#hashedFor[lane] = 0;
+    if (words[at + requestLayout.opcode] !== Opcode.place || sku === undefined) return;
+    const buyerBytes = words[at + requestLayout.lengths]! & 0xff;
+    const { number } = sku.sale;
+    this.#hashes[lane] = this.#state.buyerHash(number, words, at + requestLayout.text, buyerBytes);
+    this.#hashedFor[lane] = number;
+  }
+
+  /** Fetches what the look-ups of the first `count` lanes need. Changes nothing. */
+  prefetch(count: number): void {
+    this.#state.buyers.prefetch(this.#hashes, count);
+  }
+
+  place(lane: number, words: Int32Array, at: number, nowMs: number): Urgency {
+    const reply = this.#reply;
+    const state = this.#state;
+    const row = words[at + requestLayout.row]!;
+    const quantity = words[at + requestLayout.quantity]!;
+    const buyerBytes = words[at + requestLayout.lengths]! & 0xff;
+    const keyBytes = words[at + requestLayout.lengths]! >> 8;
+    assert(quantity >= 1 && quantity <= limits.quantityMax, 'the acceptor checked the quantity');
+    assert(buyerBytes >= 1 && buyerBytes <= limits.buyerBytesMax, 'the acceptor checked the buyer');
+    const sku = state.skus[row];
+    if (sku === undefined) return this.#refuse(Outcome.skuNotFound);
+    const { sale } = sku;
+    const buyerAt = at + requestLayout.text;
+    const keyAt = at + requestLayout.key;
+    const query = this.#query;
+    if (keyBytes > 0) {
+      query.saleNumber = sale.number;
+      query.buyerBytes = buyerBytes;
+      query.keyBytes = keyBytes;
+      query.words = words;
+      query.buyerAt = buyerAt;
+      query.keyAt = keyAt;
+      state.hashKey(query);
+      const found = state.keys.find(query);
+      if (found !== -1) return this.#replay(found, row, quantity);
+    }
+    // A request made for another revision met the sale while it was being replaced, hence before it opened.
+    const revision = words[at + requestLayout.revision]!;
+    if (sku.revision !== revision || sale.revision !== revision || sale.frozen) {
+      return this.#refuse(Outcome.notStarted);
+    }
+    // A definition in the same group may have given the row to a sale that the look ahead could not know.
+    const hash =
+      this.#hashedFor[lane] === sale.number
+        ? this.#hashes[lane]!
+        : state.buyerHash(sale.number, words, buyerAt, buyerBytes);
+    const known = state.buyers.find(hash, sale.number, words, buyerAt, buyerBytes);
+    const purchased = known === -1 || sku.limitPerBuyer === 0 ? 0 : state.buyers.purchased(known, row);
+    const phase = phaseAt(sale, sale.state, nowMs);
+    const outcome = decide(phase, purchased, sku.limitPerBuyer, sku.stock.available, quantity);
+    if (outcome !== Outcome.done) return this.#refuse(outcome);
+    if (!state.orders.hasRoom() || !state.buyers.hasRoom() || (keyBytes > 0 && !state.keys.hasRoom())) {
+      return this.#refuse(Outcome.overloaded);
+    }
+    if (keyBytes > 0) {
+      const conflict = this.#claims.claim(query, state.orders.count, sale);
+      if (conflict !== Outcome.done) return this.#refuse(conflict);
+    }
+    const status = sale.holdMs === 0 ? Status.confirmed : Status.held;
+    const number = state.accept(
+      sku,
+      known,
+      hash,
+      words,
+      buyerAt,
+      buyerBytes,
+      quantity,
+      nowMs,
+      status,
+      this.#durability,
+    );
+    this.#batch?.accepted(
+      row,
+      this.#durability | (status === Status.confirmed ? bornConfirmed : 0),
+      quantity,
+      number,
+      sku.sequence,
+      words,
+      buyerAt,
+      buyerBytes,
+      keyAt,
+      keyBytes,
+    );
+    reply.outcome = Outcome.done;
+    reply.orderNumber = number;
+    reply.quantity = quantity;
+    reply.sequence = sku.sequence;
+    reply.createdAtMs = nowMs;
+    reply.expiresAtMs = sale.holdMs === 0 ? Number.POSITIVE_INFINITY : nowMs + sale.holdMs;
+    reply.status = status;
+    reply.durability = this.#durability;
+    return 'after commit';
+  }
+
+  #refuse(outcome: Outcome): Urgency {
+    this.#reply.outcome = outcome;
+    return 'at once';
+  }
+
+  #replay(reference: number, row: number, quantity: number): Urgency {
+    const { orders } = this.#state;
+    const same =
+      (reference & restockReference) === 0 &&
+      orders.row(reference) === row &&
+      orders.quantity(reference) === quantity;
+    if (!same) return this.#refuse(Outcome.idempotencyConflict);
+    this.#describe(reference, Outcome.replayed);
+    // The original may have been accepted earlier in this very batch.
+    return 'after commit';
+  }
+
+  step(number: number, step: Step, nowMs: number): void {
+    const state = this.#state;
+    if (!state.orders.has(number)) {
+      this.#reply.outcome = Outcome.orderNotFound;
+      return;
+    }
+    // Its turn in the hold queue may still be to come: the deadline counts, not when we get to it.
+    if (state.orders.status(number) === Status.held && nowMs >= state.expiresAtMs(number)) {
+      this.expire(number);
+    }
+    const status = state.orders.status(number);
+    const result = resultOfStep(status, step);
+    switch (result) {
+      case 'change': {
+        const to = targetOf(step);
+        assert(to !== Status.held, 'no step leads back to held');
+        this.#batch?.settled(entryTypeOf(to), number);
+        state.settle(number, to);
+        this.#describe(number, Outcome.done);
+        return;
+      }
+      case 'already':
+        this.#describe(number, Outcome.replayed);
+        return;
+      case 'refused':
+        this.#describe(number, refusalOfStatus[status]);
+        return;
+      default:
+        unreachable(result);
+    }
+  }
+
+  /** Ends a held order whose deadline has passed. */
+  expire(number: number): void {
+    this.expiredCount += 1;
+    this.#batch?.settled(EntryType.expired, number);
+    this.#state.settle(number, Status.expired);
+  }
+
+  read(number: number): void {
+    if (this.#state.orders.has(number)) this.#describe(number, Outcome.done);
+    else this.#reply.outcome = Outcome.orderNotFound;
+  }
+
+  nextOfBuyer(words: Int32Array, at: number): void {
+    const state = this.#state;
+    const after = words[at + requestLayout.orderNumber]!;
+    const saleNumber = words[at + requestLayout.saleNumber]!;
+    let next: number;
+    if (after === -1) {
+      const bytes = words[at + requestLayout.lengths]! & 0xff;
+      const nameAt = at + requestLayout.text;
+      const hash = state.buyerHash(saleNumber, words, nameAt, bytes);
+      const buyer = state.buyers.find(hash, saleNumber, words, nameAt, bytes);
+      next = buyer === -1 ? -1 : state.buyers.firstOrder(buyer);
+    } else {
+      assert(state.orders.has(after), 'a listing goes on from an order it was given');
+      next = state.orders.nextOfBuyer(after);
+    }
+    if (next === -1) this.#reply.outcome = Outcome.none;
+    else this.#describe(next, Outcome.done);
+  }
+
+  /** Fills the reply from an order as it is now. */
+  #describe(number: number, outcome: Outcome): void {
+    const reply = this.#reply;
+    const { orders } = this.#state;
+    reply.outcome = outcome;
+    reply.orderNumber = number;
+    reply.row = orders.row(number);
+    reply.quantity = orders.quantity(number);
+    reply.sequence = orders.sequence(number);
+    reply.createdAtMs = orders.createdAtMs(number);
+    reply.expiresAtMs = this.#state.expiresAtMs(number);
+    reply.status = orders.status(number);
+    reply.durability = orders.durability(number);
+  }
+}
