@@ -63,6 +63,8 @@ export interface Refusal {
   readonly errors?: readonly ValidationIssue[];
   /** When trying again may help, in seconds, where the engine knows. */
   readonly retryAfterSeconds?: number;
+  /** Present on `order_expired` where a confirmation came too late: a payment for the order has to be given back. */
+  readonly refundRequired?: true;
 }
 
 /** Codes of failures to start, which are thrown: there is no engine yet to return a value. */

@@ -48,6 +48,7 @@ export function problemAnswer(refusal: Refusal, ...fields: readonly Field[]): An
     code: refusal.code,
     detail: refusal.detail,
     ...(refusal.errors === undefined ? {} : { errors: refusal.errors }),
+    ...(refusal.refundRequired ? { refundRequired: true } : {}),
   });
   return { head: headOf(status, 'application/problem+json', ...retryAfter, ...fields), body };
 }

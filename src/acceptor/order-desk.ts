@@ -57,13 +57,15 @@ export function orderOf(context: OrderContext, reply: Reply, buyer: string): Ord
     sequence: reply.sequence,
     createdAtMs: reply.createdAtMs,
     expiresAtMs: expiryOf(reply),
+    reacquired: reply.reacquired,
     durability: durabilities[reply.durability]! satisfies Durability,
   };
 }
 
 /** By outcome: its refusal. Made once, because most answers of a sale are one of these. */
 const refusals: readonly Refusal[] = Object.values(Outcome).map((outcome) => {
-  const { code, detail } = answerOf(outcome);
+  const { code, detail, refundRequired } = answerOf(outcome);
+  if (refundRequired) return { ...refuse(code, detail), refundRequired };
   return codes[code].retry === 'yes' ? refuse(code, detail, 1) : refuse(code, detail);
 });
 

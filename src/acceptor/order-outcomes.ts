@@ -4,9 +4,8 @@
  */
 import { assert } from '../assert.js';
 import type { Refusal } from '../errors.js';
-import type { Reply } from '../memory/records.js';
+import { newReply, type Reply, readStatusWord, statusWord } from '../memory/records.js';
 import type { Order, OrderResult } from '../sale/order.js';
-import type { Status } from '../sale/order-state.js';
 import { Outcome } from '../sale/outcome.js';
 import type { OrderRequest } from '../sale/schema.js';
 
@@ -79,20 +78,15 @@ export class OrderOutcomes implements Iterable<OrderOutcome> {
     if (outcome !== Outcome.done && outcome !== Outcome.replayed) {
       return this.#reader.refusal(outcome, request);
     }
-    const order = this.#reader.order(
-      {
-        outcome,
-        row: words[at + 1]!,
-        orderNumber: words[at + 2]!,
-        quantity: words[at + 3]!,
-        sequence: words[at + 4]!,
-        status: (words[at + 5]! & 0xff) as Status,
-        durability: words[at + 5]! >> 8,
-        createdAtMs: this.#times[index * 2]!,
-        expiresAtMs: this.#times[index * 2 + 1]!,
-      },
-      request.buyer,
-    );
+    const reply = newReply(outcome);
+    reply.row = words[at + 1]!;
+    reply.orderNumber = words[at + 2]!;
+    reply.quantity = words[at + 3]!;
+    reply.sequence = words[at + 4]!;
+    readStatusWord(words[at + 5]!, reply);
+    reply.createdAtMs = this.#times[index * 2]!;
+    reply.expiresAtMs = this.#times[index * 2 + 1]!;
+    const order = this.#reader.order(reply, request.buyer);
     return { ok: true, order, replayed: outcome === Outcome.replayed };
   }
 
@@ -109,7 +103,7 @@ export class OrderOutcomes implements Iterable<OrderOutcome> {
     words[at + 2] = reply.orderNumber;
     words[at + 3] = reply.quantity;
     words[at + 4] = reply.sequence;
-    words[at + 5] = reply.status | (reply.durability << 8);
+    words[at + 5] = statusWord(reply);
     this.#times[index * 2] = reply.createdAtMs;
     this.#times[index * 2 + 1] = reply.expiresAtMs;
     if (reply.outcome === Outcome.done) this.#accepted += 1;

@@ -47,8 +47,10 @@ export class OrderWriter {
   #middleAt = -1;
   #tailAt = -1;
   /** What the two were made from. */
-  readonly #last: Pick<Reply, 'quantity' | 'status' | 'createdAtMs' | 'expiresAtMs' | 'durability'> =
-    newReply();
+  readonly #last: Pick<
+    Reply,
+    'quantity' | 'status' | 'createdAtMs' | 'expiresAtMs' | 'durability' | 'reacquired'
+  > = newReply();
 
   constructor(ids: OrderIds) {
     this.#ids = ids;
@@ -122,7 +124,7 @@ export class OrderWriter {
 
   /** Renders again what differs from the order before. */
   #refresh(reply: Reply): void {
-    const { quantity, status, createdAtMs, expiresAtMs, durability } = reply;
+    const { quantity, status, createdAtMs, expiresAtMs, durability, reacquired } = reply;
     const last = this.#last;
     const sameStatus = status === last.status && this.#tail.length > 0;
     if (!sameStatus || quantity !== last.quantity) {
@@ -131,15 +133,18 @@ export class OrderWriter {
       this.#middle = ascii(`,"quantity":${quantity},"status":"${statusName(status)}","sequence":`);
     }
     const sameTimes = createdAtMs === last.createdAtMs && expiresAtMs === last.expiresAtMs;
-    if (!sameStatus || !sameTimes || durability !== last.durability) {
+    if (!sameStatus || !sameTimes || durability !== last.durability || reacquired !== last.reacquired) {
       last.createdAtMs = createdAtMs;
       last.expiresAtMs = expiresAtMs;
       last.durability = durability;
+      last.reacquired = reacquired;
       this.#tailAt = -1;
       const expiry = expiryOf(reply);
       const expiresAt = expiry === null ? 'null' : `"${new Date(expiry).toISOString()}"`;
       const times = `"createdAt":"${new Date(createdAtMs).toISOString()}","expiresAt":${expiresAt}`;
-      this.#tail = ascii(`,${times},"durability":"${durabilities[durability]!}"}`);
+      this.#tail = ascii(
+        `,${times},"durability":"${durabilities[durability]!}"${reacquired ? ',"reacquired":true' : ''}}`,
+      );
     }
     last.status = status;
   }

@@ -4,12 +4,25 @@ import type { SaleView, SkuView } from './operator.js';
 
 /** An order as HTTP shows it. */
 export function orderJson(order: Order): string {
-  const { orderId, sale, sku, buyer, quantity, status, sequence, createdAtMs, expiresAtMs, durability } =
-    order;
+  const {
+    orderId,
+    sale,
+    sku,
+    buyer,
+    quantity,
+    status,
+    sequence,
+    createdAtMs,
+    expiresAtMs,
+    durability,
+    reacquired,
+  } = order;
   const createdAt = new Date(createdAtMs).toISOString();
   const expiresAt = expiresAtMs === null ? null : new Date(expiresAtMs).toISOString();
   return JSON.stringify({
     ...{ orderId, sale, sku, buyer, quantity, status, sequence, createdAt, expiresAt, durability },
+    // Few orders are, so the others do not mention it.
+    ...(reacquired ? { reacquired } : {}),
   });
 }
 

@@ -230,7 +230,9 @@ export class Engine {
   }
 
   /**
-   * Confirms a held order; confirming a confirmed one succeeds as a replay.
+   * Confirms a held order; confirming a confirmed one succeeds as a replay. After the deadline the order takes its units
+   * again where they are still there and the purchase limit allows, and says so (`reacquired`); otherwise the refusal
+   * `order_expired` says `refundRequired`.
    *
    * Refusals: `order_not_found`, `order_cancelled`, `order_expired`; `overloaded`, `shard_recovering`, `timeout`,
    * `shutting_down`.

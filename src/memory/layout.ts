@@ -18,7 +18,7 @@
  *     word 7   order number                      word 7   sequence
  *     byte 32  text: buyer, or sale id           word 8   f64 createdAtMs
  *     byte 96  key: idempotency key, or SKU id   word 10  f64 expiresAtMs, Infinity for none
- *     word 40  f64 startsAtMs                    word 12  status | durability << 8
+ *     word 40  f64 startsAtMs                    word 12  status | durability << 8 | reacquired << 16
  *     word 42  f64 endsAtMs                      byte 64  buyer
  *     word 44  holdSeconds
  *     word 45  limitPerBuyer

@@ -32,6 +32,8 @@ export interface Reply {
   status: Status;
   /** Index of the durability mode the order was acknowledged under. */
   durability: number;
+  /** Whether the order was confirmed after its hold had expired. */
+  reacquired: boolean;
 }
 
 /** A reply to fill in. */
@@ -46,7 +48,25 @@ export function newReply(outcome: Outcome = Outcome.none): Reply {
     expiresAtMs: 0,
     status: Status.held,
     durability: 0,
+    reacquired: false,
   };
+}
+
+const reacquiredBit = 1 << 16;
+
+/** The word that carries a reply's status, durability and whether the order was reacquired. */
+export function statusWord({ status, durability, reacquired }: Reply): number {
+  return status | (durability << 8) | (reacquired ? reacquiredBit : 0);
+}
+
+/** Reads what `statusWord` packed into `reply`. */
+export function readStatusWord(
+  word: number,
+  reply: Pick<Reply, 'status' | 'durability' | 'reacquired'>,
+): void {
+  reply.status = (word & 0xff) as Status;
+  reply.durability = (word >> 8) & 0xff;
+  reply.reacquired = (word & reacquiredBit) !== 0;
 }
 
 /** Writes a reply's fixed fields, and which buyer's name follows is the caller's matter. */
@@ -68,7 +88,7 @@ export function writeReply(
   words[at + replyLayout.sequence] = reply.sequence;
   doubles[at / 2 + replyLayout.createdAtMs] = reply.createdAtMs;
   doubles[at / 2 + replyLayout.expiresAtMs] = reply.expiresAtMs;
-  words[at + replyLayout.status] = reply.status | (reply.durability << 8);
+  words[at + replyLayout.status] = statusWord(reply);
 }
 
 /** Reads a reply's fixed fields into `reply`. */
@@ -80,6 +100,5 @@ export function readReply(words: Int32Array, doubles: Float64Array, at: number, 
   reply.sequence = words[at + replyLayout.sequence]!;
   reply.createdAtMs = doubles[at / 2 + replyLayout.createdAtMs]!;
   reply.expiresAtMs = doubles[at / 2 + replyLayout.expiresAtMs]!;
-  reply.status = (words[at + replyLayout.status]! & 0xff) as Status;
-  reply.durability = words[at + replyLayout.status]! >> 8;
+  readStatusWord(words[at + replyLayout.status]!, reply);
 }

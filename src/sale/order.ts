@@ -16,6 +16,8 @@ export interface Order {
   readonly createdAtMs: number;
   /** Deadline of the hold, in milliseconds since the epoch; null once confirmed or cancelled. */
   readonly expiresAtMs: number | null;
+  /** Whether it was confirmed after its hold had expired, with units that were still there. */
+  readonly reacquired: boolean;
   /** The mode under which the order was acknowledged. */
   readonly durability: Durability;
 }

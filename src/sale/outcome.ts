@@ -29,12 +29,15 @@ export const Outcome = {
   timeout: 19,
   /** Made by the acceptor where taking the reply failed: a defect of ours. */
   defect: 20,
+  /** A confirm that came after the deadline, and the units are gone. */
+  expiredForGood: 21,
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
 interface Answer {
   readonly code: Code;
   readonly detail: string;
+  readonly refundRequired?: true;
 }
 
 type Success = typeof Outcome.done | typeof Outcome.replayed | typeof Outcome.none;
@@ -80,6 +83,11 @@ const answers: Readonly<Record<Exclude<Outcome, Success>, Answer>> & {
   [Outcome.defect]: {
     code: 'internal',
     detail: 'The request failed by a defect of the server. It has been logged.',
+  },
+  [Outcome.expiredForGood]: {
+    code: 'order_expired',
+    detail: 'The hold expired, and its units can no longer be had: whoever paid for them has to get it back.',
+    refundRequired: true,
   },
 };
 

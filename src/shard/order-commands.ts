@@ -7,9 +7,9 @@ import { limits } from '../config.js';
 import { requestLayout } from '../memory/layout.js';
 import { Opcode, type Reply } from '../memory/records.js';
 import { decide } from '../sale/decision.js';
-import { resultOfStep, Status, type Step, targetOf } from '../sale/order-state.js';
+import { resultOfStep, Status, Step, targetOf } from '../sale/order-state.js';
 import { Outcome } from '../sale/outcome.js';
-import { phaseAt } from '../sale/phase.js';
+import { Phase, phaseAt } from '../sale/phase.js';
 import type { Batch } from '../store/batch.js';
 import { bornConfirmed, EntryType, entryTypeOf } from '../store/entry.js';
 import type { KeyClaims } from './key-claims.js';
@@ -158,6 +158,7 @@ export class OrderCommands {
     reply.expiresAtMs = sale.holdMs === 0 ? Number.POSITIVE_INFINITY : nowMs + sale.holdMs;
     reply.status = status;
     reply.durability = this.#durability;
+    reply.reacquired = false;
     return 'after commit';
   }
 
@@ -189,6 +190,10 @@ export class OrderCommands {
       this.expire(number);
     }
     const status = state.orders.status(number);
+    if (status === Status.expired && step === Step.confirm) {
+      this.#confirmLate(number);
+      return;
+    }
     const result = resultOfStep(status, step);
     switch (result) {
       case 'change': {
@@ -208,6 +213,26 @@ export class OrderCommands {
       default:
         unreachable(result);
     }
+  }
+
+  /**
+   * Confirms an order whose hold has expired, as somebody may have paid for it: with units that are still there, within
+   * the buyer's purchase limit, and whatever the sale's phase, as for a hold.
+   */
+  #confirmLate(number: number): void {
+    const state = this.#state;
+    const row = state.orders.row(number);
+    const quantity = state.orders.quantity(number);
+    const { limitPerBuyer, stock } = state.skus[row]!;
+    const purchased = limitPerBuyer === 0 ? 0 : state.buyers.purchased(state.orders.buyer(number), row);
+    const outcome = decide(Phase.open, purchased, limitPerBuyer, stock.available, quantity);
+    if (outcome !== Outcome.done) {
+      this.#describe(number, Outcome.expiredForGood);
+      return;
+    }
+    this.#batch?.settled(EntryType.reacquired, number);
+    state.reacquire(number);
+    this.#describe(number, Outcome.done);
   }
 
   /** Ends a held order whose deadline has passed. */
@@ -254,5 +279,6 @@ export class OrderCommands {
     reply.expiresAtMs = this.#state.expiresAtMs(number);
     reply.status = orders.status(number);
     reply.durability = orders.durability(number);
+    reply.reacquired = orders.reacquired(number);
   }
 }

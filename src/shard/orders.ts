@@ -11,7 +11,7 @@ const order = {
   /** Stock row, and the quantity in the upper half. */
   sku: 3,
   sequence: 4,
-  /** Status, and the durability it was acknowledged under in the second byte. */
+  /** Status, the durability it was acknowledged under in the second byte, and whether it was reacquired in the third. */
   status: 5,
   nextOfBuyer: 6,
   nextHold: 7,
@@ -99,6 +99,16 @@ export class OrderTable {
   /** Index of the durability mode the order was acknowledged under. */
   durability(number: number): number {
     return (this.#words[number * order.words + order.status]! >> 8) & 0xff;
+  }
+
+  /** Whether the order was confirmed after its hold had expired. */
+  reacquired(number: number): boolean {
+    return this.#words[number * order.words + order.status]! >> 16 === 1;
+  }
+
+  setReacquired(number: number): void {
+    const at = number * order.words + order.status;
+    this.#words[at] = this.#words[at]! | (1 << 16);
   }
 
   /** The same buyer's next order in this sale, or -1. */

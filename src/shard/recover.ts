@@ -72,6 +72,12 @@ function applyEntry(state: ShardState, words: Int32Array, at: number, timeMs: nu
     case EntryType.expired:
       settle(state, words[at + settledLayout.orderNumber]!, Status.expired);
       break;
+    case EntryType.reacquired: {
+      const number = words[at + settledLayout.orderNumber]!;
+      assert(state.orders.has(number), 'only an accepted order is reacquired');
+      state.reacquire(number);
+      break;
+    }
     case EntryType.restocked:
       applyRestocked(state, words, at);
       break;

@@ -215,6 +215,22 @@ export class ShardState {
     }
   }
 
+  /** Applies the late confirmation of an order whose hold has expired: it takes its units again. */
+  reacquire(number: number): void {
+    assert(this.orders.status(number) === Status.expired, 'only an expired order is reacquired');
+    const row = this.orders.row(number);
+    const quantity = this.orders.quantity(number);
+    const sku = this.skus[row]!;
+    const { stock } = sku;
+    assert(stock.available >= quantity, 'only available units are reacquired');
+    this.orders.setStatus(number, Status.confirmed);
+    this.orders.setReacquired(number);
+    stock.available -= quantity;
+    stock.confirmed += quantity;
+    this.#touch(sku);
+    this.buyers.addPurchase(this.orders.buyer(number), row, quantity);
+  }
+
   /** Applies a restock (or, where the quantity is negative, a withdrawal). */
   restock(sku: ShardSku, quantity: number): void {
     assert(sku.stock.available + quantity >= 0, 'only available units are withdrawn');

@@ -6,7 +6,7 @@
  *
  *   accepted   0 … | row | flags << 16   order number   sequence   buyer bytes | key bytes << 8   buyer   key
  *              (small = quantity; flags bits 0–1 the durability mode, bit 2 born confirmed)
- *   confirmed, cancelled, expired        order number
+ *   confirmed, cancelled, expired, reacquired   order number
  *   restocked  row   quantity (signed)   key bytes   key
  *   defined    row   revision   sale number   total   limitPerBuyer   holdSeconds   f64 startsAtMs
  *              f64 endsAtMs   sale id bytes | SKU id bytes << 8   sale id   SKU id
@@ -26,6 +26,7 @@ export const EntryType = {
   defined: 6,
   removed: 7,
   controlled: 8,
+  reacquired: 9,
 } as const;
 export type EntryType = (typeof EntryType)[keyof typeof EntryType];
 

@@ -50,6 +50,7 @@ const replies = fc.record({
   expiresAtMs: deadlines,
   status: fc.constantFrom(1, 2, 3, 4),
   durability: fc.constantFrom(0, 1, 2),
+  reacquired: fc.boolean(),
 });
 
 describe(seeded('an order written as bytes'), () => {

@@ -177,6 +177,7 @@ describe('an engine', () => {
         sequence: 1,
         createdAtMs: expect.any(Number),
         expiresAtMs: first.createdAtMs + 60_000,
+        reacquired: false,
         durability: 'memory',
       },
     });
@@ -1037,9 +1038,12 @@ describe('a restart', () => {
     await until('the first hold to expire', () => counters(again).held === 0);
     expect(counters(again)).toEqual({ total: 10, available: 10, held: 0, confirmed: 0 });
     expect(await again.order(passed.orderId)).toMatchObject({ order: { ...passed, status: 'expired' } });
-    expectRefusal(await again.confirmOrder(passed.orderId), 'order_expired');
     // Its unit counts no more against the limit.
     orderOf(await again.placeOrder(order('u')));
+    expect(await again.confirmOrder(passed.orderId)).toMatchObject({
+      code: 'order_expired',
+      refundRequired: true,
+    });
     expect(await again.order(later.orderId)).toMatchObject({ order: { status: 'held' } });
     await until('the second hold to expire', async () => {
       const outcome = await again.order(later.orderId);

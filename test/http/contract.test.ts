@@ -37,7 +37,7 @@ const table: Readonly<Record<string, { status: number; retryAfter?: true }>> = {
 };
 
 /** The whole of a refusal: status, headers and problem document. */
-function expectProblem(answer: Answer, code: string): void {
+function expectProblem(answer: Answer, code: string, more: object = {}): void {
   const known = table[code]!;
   expect({ status: answer.status, body: answer.body }).toEqual({
     status: known.status,
@@ -48,6 +48,7 @@ function expectProblem(answer: Answer, code: string): void {
       code,
       detail: expect.stringMatching(/\S/),
       ...(code === 'invalid_request' ? { errors: expect.any(Array) } : {}),
+      ...more,
     },
   });
   expect(answer.header('content-type')).toBe('application/problem+json');
@@ -529,11 +530,46 @@ describe.each([
       expect(await counters(id)).toEqual({ total: 2, available: 1, held: 0, confirmed: 1 });
       const expired = { ...order, status: 'expired' };
       expectJson(await api.get(`/v1/orders/${order.orderId}`), 200, expired);
-      expectProblem(await api.confirm(order.orderId), 'order_expired');
       expectProblem(await api.cancel(order.orderId), 'order_expired');
       // The key still names the order that was made under it.
       expectJson(await api.order(id, { sku: 'phone', buyer: 'a' }, 'click'), 200, expired);
       await placed(id, { buyer: 'a' });
+    });
+
+    test('that is confirmed too late takes its units again, or says that a refund is due', async () => {
+      const id = await openSale({ holdSeconds: 1, skus: [{ sku: 'phone', stock: 3, limitPerBuyer: 2 }] });
+      const [lucky, late, limited] = [
+        await placed(id, { buyer: 'a' }, 'click'),
+        await placed(id, { buyer: 'b' }),
+        await placed(id, { buyer: 'c' }),
+      ];
+      await until('the holds to expire', async () => (await counters(id)).held === 0);
+      const reacquired = { ...lucky, status: 'confirmed', expiresAt: null, reacquired: true };
+      expectJson(await api.confirm(lucky.orderId), 200, reacquired);
+      expectJson(await api.confirm(lucky.orderId), 200, reacquired);
+      expectJson(await api.get(`/v1/orders/${lucky.orderId}`), 200, reacquired);
+      expectJson(await api.order(id, { sku: 'phone', buyer: 'a' }, 'click'), 200, reacquired);
+      expectProblem(await api.cancel(lucky.orderId), 'order_confirmed');
+      // The limit counts what the buyer has by now.
+      const others = await placed(id, { buyer: 'c', quantity: 2 });
+      await api.confirm(others.orderId);
+      for (const order of [late, limited]) {
+        const answer = await api.confirm(order.orderId);
+        expectProblem(answer, 'order_expired', { refundRequired: true });
+        expect((await api.get(`/v1/orders/${order.orderId}`)).body).toMatchObject({ status: 'expired' });
+      }
+      expect(await counters(id)).toEqual({ total: 3, available: 0, held: 0, confirmed: 3 });
+      expect((await api.post(`/v1/sales/${id}/skus/phone/restock`, { quantity: 2 })).status).toBe(200);
+      expectProblem(await api.confirm(limited.orderId), 'order_expired', { refundRequired: true });
+      // A pause stops new orders, and nobody who has paid.
+      await api.post(`/v1/sales/${id}/pause`);
+      expectJson(await api.confirm(late.orderId), 200, {
+        ...late,
+        status: 'confirmed',
+        expiresAt: null,
+        reacquired: true,
+      });
+      expect(await counters(id)).toEqual({ total: 5, available: 1, held: 0, confirmed: 4 });
     });
 
     test.each([

@@ -410,6 +410,7 @@ function stateOf(state: ShardState, frozen: boolean) {
       createdAtMs: state.orders.createdAtMs(number),
       expiresAtMs: state.expiresAtMs(number),
       durability: state.orders.durability(number),
+      reacquired: state.orders.reacquired(number),
       status: statusName(state.orders.status(number)),
     })),
     lists: saleNumbers.flatMap((saleNumber) => buyers.map((name) => listOf(state, saleNumber, name))),
@@ -527,6 +528,7 @@ function compareReply(reply: Reply, answer: Answer): void {
     createdAtMs: reply.createdAtMs,
     expiresAtMs: reply.expiresAtMs,
     durability: reply.durability,
+    reacquired: reply.reacquired,
     status: statusName(reply.status),
   };
   const wanted = {
@@ -537,6 +539,7 @@ function compareReply(reply: Reply, answer: Answer): void {
     createdAtMs: order.createdAtMs,
     expiresAtMs: order.expiresAtMs,
     durability: order.durability,
+    reacquired: order.reacquired,
     status: order.status,
   };
   if (!isDeepStrictEqual(actual, wanted)) expect(actual).toEqual(wanted);
@@ -695,6 +698,7 @@ describe(seeded('commands called directly'), () => {
             for (const request of requests) {
               const answer = answered(model, request, nowMs);
               seen.add(`${request.op} ${outcomeName(answer.outcome)}`);
+              if (answer.order?.reacquired) seen.add(`${request.op} reacquired`);
               group.push({ request, answer });
               if (group.length === one.group) flush();
             }
@@ -739,7 +743,8 @@ describe(seeded('commands called directly'), () => {
     'confirm done',
     'confirm replayed',
     'confirm orderNotFound',
-    'confirm orderExpired',
+    'confirm expiredForGood',
+    'confirm reacquired',
     'confirm orderCancelled',
     'cancel done',
     'cancel replayed',

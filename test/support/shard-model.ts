@@ -40,6 +40,8 @@ export interface ModelOrder {
   readonly expiresAtMs: number;
   readonly durability: number;
   status: ModelStatus;
+  /** Whether it was confirmed after it had expired. */
+  reacquired: boolean;
 }
 
 export interface Units {
@@ -180,6 +182,7 @@ export class ShardModel {
       expiresAtMs: sale.holdMs === 0 ? Number.POSITIVE_INFINITY : nowMs + sale.holdMs,
       durability: this.durability,
       status: sale.holdMs === 0 ? 'confirmed' : 'held',
+      reacquired: false,
     };
     this.orders.push(order);
     if (key !== '') this.keys.set(name, { kind: 'order', number: order.number });
@@ -210,10 +213,21 @@ export class ShardModel {
       case 'cancelled':
         return { outcome: Outcome.orderCancelled, order };
       case 'expired':
-        return { outcome: Outcome.orderExpired, order };
+        return op === 'confirm' ? this.#confirmLate(order) : { outcome: Outcome.orderExpired, order };
       default:
         throw new Error(order.status);
     }
+  }
+
+  #confirmLate(order: ModelOrder): Answer {
+    const { limit } = this.skus.get(order.row)!;
+    const tooMany = limit > 0 && this.purchased(order.sale, order.buyer, order.row) + order.quantity > limit;
+    if (tooMany || this.units(order.row).available < order.quantity) {
+      return { outcome: Outcome.expiredForGood, order };
+    }
+    order.status = 'confirmed';
+    order.reacquired = true;
+    return { outcome: Outcome.done, order };
   }
 
   #nextOfBuyer({ sale, buyer, after }: NextOfBuyer): Answer {
