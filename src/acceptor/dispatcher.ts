@@ -16,6 +16,7 @@ import type { CatalogueSale, CatalogueSku } from '../sale/catalogue.js';
 import { Outcome } from '../sale/outcome.js';
 import type { SaleState } from '../sale/phase.js';
 import { readText, writeText } from '../text.js';
+import { type EventLoop, threadEventLoop } from './event-loop.js';
 import { InFlightTable, type ReplySink } from './in-flight.js';
 
 /** Somebody with more requests than there was room for. */
@@ -53,8 +54,10 @@ export class Dispatcher {
   readonly #reserved: number;
   readonly #turn = () => this.#runTurn();
   readonly #reply: Reply = newReply();
-  /** Runs while anything is in flight, so that an idle engine is not woken. */
-  #sweeper: NodeJS.Timeout | undefined = undefined;
+  readonly #loop: EventLoop;
+  /** Whether a sweep is to come: only while anything is in flight, so that an idle engine is not woken. */
+  #sweeping = false;
+  #closed = false;
   /** Ring and record of the reply being settled, for `replyBuyer`. */
   #replyRing: RingConsumer | undefined;
   #replyAt = 0;
@@ -73,6 +76,7 @@ export class Dispatcher {
     clock: Clock;
     /** Told of an exception in a sink: a defect of ours. */
     onDefect: (error: unknown) => void;
+    eventLoop?: EventLoop;
   }) {
     const { memory, acceptor } = options;
     this.#threads = new ThreadTable(memory.threads, memory.shards);
@@ -88,6 +92,7 @@ export class Dispatcher {
     }));
     this.#inFlight = new InFlightTable(options.inFlightMax, options.onDefect);
     this.#reserved = options.inFlightMax >> reserveShift;
+    this.#loop = options.eventLoop ?? threadEventLoop;
     this.#clock = options.clock;
     this.#nowMs = options.clock();
     this.#replyDeadlineMs = options.replyDeadlineMs;
@@ -176,6 +181,7 @@ export class Dispatcher {
     if (typeof at === 'string') return at;
     const { words, bytes } = this.#links[sku.shard]!.requests;
     words[at + requestLayout.row] = sku.row;
+    words[at + requestLayout.revision] = sku.sale.revision;
     words[at + requestLayout.quantity] = quantity;
     const keyBytes = key === '' ? 0 : writeText(bytes, (at + requestLayout.key) * 4, key);
     words[at + requestLayout.lengths] = keyBytes << 8;
@@ -272,7 +278,7 @@ export class Dispatcher {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(this.#turn);
+    this.#loop.soon(this.#turn);
     this.#startSweeper();
   }
 
@@ -365,7 +371,7 @@ export class Dispatcher {
       this.#schedule();
       return;
     }
-    const rung = this.#doorbell.waitAsync(limits.replyWaitMsMax);
+    const rung = this.#loop.rung(this.#doorbell, limits.replyWaitMsMax);
     if (rung === undefined) {
       this.#schedule();
       return;
@@ -383,16 +389,19 @@ export class Dispatcher {
 
   /** Ends requests past their deadline. */
   #sweep(): void {
-    this.#sweeper = undefined;
-    if (this.#inFlight.count === 0) return;
+    this.#sweeping = false;
+    if (this.#inFlight.count === 0 || this.#closed) return;
     this.#startSweeper();
-    const late = this.#inFlight.expire(this.#clock(), newReply(Outcome.timeout));
+    this.#look();
+    const late = this.#inFlight.expire(this.#nowMs, newReply(Outcome.timeout));
     this.#counters.add(AcceptorCount.timedOut, late);
     if (late > 0) this.#schedule();
   }
 
   #startSweeper(): void {
-    this.#sweeper ??= setTimeout(() => this.#sweep(), limits.replySweepMs).unref();
+    if (this.#sweeping) return;
+    this.#sweeping = true;
+    this.#loop.later(() => this.#sweep(), limits.replySweepMs);
   }
 
   /**
@@ -419,11 +428,11 @@ export class Dispatcher {
         this.#drained = undefined;
       }
       // A listing asks for one order after the other: it has sent the next request by then.
-      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise<void>((resolve) => this.#loop.soon(resolve));
     } while (this.#inFlight.count > 0);
   }
 
   close(): void {
-    clearTimeout(this.#sweeper);
+    this.#closed = true;
   }
 }

@@ -69,9 +69,11 @@ export class SaleControl implements SaleOperator {
    */
   async retell(shard: number): Promise<string[]> {
     const untold: string[] = [];
-    for (const sale of this.#catalogue.sales()) {
-      if (!sale.skus.some((sku) => sku.shard === shard)) continue;
-      if ((await this.#inTurn(() => this.#tellShards(sale))) !== undefined) untold.push(sale.id);
+    const ids = Array.from(this.#catalogue.sales(), ({ id }) => id);
+    for (const id of ids) {
+      // In its turn, and as the sale is by then: a replacement may have been waiting before it.
+      const failed = await this.#inTurn(() => this.#tellShards(this.#catalogue.get(id)!, shard));
+      if (failed !== undefined) untold.push(id);
     }
     return untold;
   }
@@ -118,13 +120,13 @@ export class SaleControl implements SaleOperator {
   }
 
   /**
-   * Sends a sale's definition and state to its owners, which keep what they know already. Returns what went wrong, if
-   * anything did; sending it again then finishes it.
+   * Sends a sale's definition and state to its owners, or to one of them; they keep what they know already. An owner that
+   * is gone keeps none of the others waiting. Returns what went wrong, if anything did; sending it again then finishes it.
    */
-  async #tellShards(sale: CatalogueSale): Promise<Refusal | undefined> {
-    return (
-      this.#failure(await this.#defineAll(sale), sale) ?? this.#failure(await this.#controlAll(sale), sale)
-    );
+  async #tellShards(sale: CatalogueSale, shard?: number): Promise<Refusal | undefined> {
+    const defined = await this.#defineAll(sale, shard);
+    const controlled = await this.#controlAll(sale, shard);
+    return this.#failure([...defined, ...controlled], sale);
   }
 
   #failure(outcomes: readonly Outcome[], sale: CatalogueSale): Refusal | undefined {
@@ -209,9 +211,14 @@ export class SaleControl implements SaleOperator {
     if (sale === undefined) return saleNotFound;
     const sku = sale.skuById.get(skuId);
     if (sku === undefined) return skuNotFound;
-    const outcome = await this.#send((sink, token) =>
-      this.#dispatcher.restock(sku, quantity, idempotencyKey ?? '', sink, token),
-    );
+    const send: Send = (sink, token) =>
+      this.#dispatcher.restock(sku, quantity, idempotencyKey ?? '', sink, token);
+    let outcome = await this.#send(send);
+    if (outcome === Outcome.staleDefinition) {
+      const untold = await this.#tellShards(sale, sku.shard);
+      if (untold !== undefined) return untold;
+      outcome = await this.#send(send);
+    }
     if (outcome === Outcome.invalidRequest) {
       return malformed('/quantity', `must keep the total at ${limits.stockMax} units or fewer`);
     }
@@ -250,22 +257,28 @@ export class SaleControl implements SaleOperator {
     return { sku: sku.sku, ...stock, limitPerBuyer: sku.limitPerBuyer ?? null };
   }
 
-  #defineAll(sale: CatalogueSale): Promise<Outcome[]> {
+  #defineAll(sale: CatalogueSale, shard?: number): Promise<Outcome[]> {
     const spread = new Set(sale.skus.map((sku) => sku.shard)).size > 1;
-    return this.#toAll(sale.skus, (sku, sink, token) => this.#dispatcher.define(sku, spread, sink, token));
+    const skus = shard === undefined ? sale.skus : sale.skus.filter((sku) => sku.shard === shard);
+    return this.#toAll(skus, (sku, sink, token) => this.#dispatcher.define(sku, spread, sink, token));
   }
 
-  #controlAll(sale: CatalogueSale): Promise<Outcome[]> {
-    return this.#toOwners(sale, (shard, sink, token) =>
-      this.#dispatcher.sale(Opcode.control, sale, shard, sale.state, sink, token),
+  #controlAll(sale: CatalogueSale, shard?: number): Promise<Outcome[]> {
+    return this.#toOwners(
+      sale,
+      (owner, sink, token) =>
+        this.#dispatcher.sale(Opcode.control, sale, owner, sale.state, sink, token),
+      shard,
     );
   }
 
   #toOwners(
     sale: CatalogueSale,
     send: (shard: number, sink: ReplySink, token: number) => Dispatched,
+    only?: number,
   ): Promise<Outcome[]> {
-    return this.#toAll([...new Set(sale.skus.map((sku) => sku.shard))], send);
+    const owners = [...new Set(sale.skus.map((sku) => sku.shard))];
+    return this.#toAll(only === undefined ? owners : owners.filter((owner) => owner === only), send);
   }
 
   /** Sends one request per item and collects the outcomes, a window at a time: a sale may have 1,024 SKUs. */

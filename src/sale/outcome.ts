@@ -31,6 +31,8 @@ export const Outcome = {
   defect: 20,
   /** A confirm that came after the deadline, and the units are gone. */
   expiredForGood: 21,
+  /** The shard has yet to be told what this SKU is by now. */
+  staleDefinition: 22,
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
@@ -83,6 +85,10 @@ const answers: Readonly<Record<Exclude<Outcome, Success>, Answer>> & {
   [Outcome.defect]: {
     code: 'internal',
     detail: 'The request failed by a defect of the server. It has been logged.',
+  },
+  [Outcome.staleDefinition]: {
+    code: 'shard_recovering',
+    detail: 'The owner of this SKU has just started again and is being told of the sale.',
   },
   [Outcome.expiredForGood]: {
     code: 'order_expired',

@@ -29,6 +29,9 @@ interface Link {
   readonly doorbell: Doorbell;
 }
 
+/** What the loop needs of a store. */
+export type LoopStore = Pick<ShardStore, 'lastTimeMs' | 'flushes' | 'flushAtMs' | 'write' | 'flush'>;
+
 export class ShardLoop {
   readonly #shard: number;
   readonly #links: readonly Link[];
@@ -38,7 +41,7 @@ export class ShardLoop {
   readonly #state: ShardState;
   readonly #commands: Commands;
   readonly #batch: Batch | undefined;
-  readonly #store: ShardStore;
+  readonly #store: LoopStore;
   readonly #clock: Clock;
   /** Replies that wait for the commit, laid out as in the ring, link by link. */
   readonly #staging: Int32Array;
@@ -57,7 +60,7 @@ export class ShardLoop {
     state: ShardState;
     commands: Commands;
     batch: Batch | undefined;
-    store: ShardStore;
+    store: LoopStore;
     clock: Clock;
   }) {
     const { shard, memory } = options;

@@ -102,9 +102,12 @@ export class OrderCommands {
       state.hashKey(query);
       const found = state.keys.find(query);
       if (found !== -1) return this.#replay(found, row, quantity);
+      const taken = this.#claims.taken(query, sale);
+      if (taken !== Outcome.done) return this.#refuse(taken);
     }
-    // A request made for another revision met the sale while it was being replaced, hence before it opened.
     const revision = words[at + requestLayout.revision]!;
+    if (sku.revision < revision) return this.#refuse(Outcome.staleDefinition);
+    // A request made for a former revision met the sale while it was being replaced, hence before it opened.
     if (sku.revision !== revision || sale.revision !== revision || sale.frozen) {
       return this.#refuse(Outcome.notStarted);
     }

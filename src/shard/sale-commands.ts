@@ -38,6 +38,11 @@ export class SaleCommands {
       reply.outcome = Outcome.skuNotFound;
       return;
     }
+    // Units that were added to a definition which is about to be replaced would go with it.
+    if (sku.revision !== words[at + requestLayout.revision]!) {
+      reply.outcome = Outcome.staleDefinition;
+      return;
+    }
     const query = this.#query;
     if (keyBytes > 0) {
       restockQuery(query, sku.sale.number, words, keyAt, keyBytes);
@@ -57,6 +62,11 @@ export class SaleCommands {
     if (keyBytes > 0) {
       if (!state.keys.hasRoom()) {
         reply.outcome = Outcome.overloaded;
+        return;
+      }
+      const taken = this.#claims.taken(query, sku.sale);
+      if (taken !== Outcome.done) {
+        reply.outcome = taken;
         return;
       }
       const conflict = this.#claims.claim(query, state.rememberRestock(sku, quantity), sku.sale);

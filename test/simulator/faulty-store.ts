@@ -1,0 +1,77 @@
+/** A shard's real store, with failures where the simulation asks for them. */
+import { closeSync, fstatSync, ftruncateSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import type { LoopStore } from '#dist/shard/loop.js';
+import type { Batch } from '#dist/store/batch.js';
+import type { ShardStore } from '#dist/store/shard-store.js';
+import { InjectedFault } from './world.js';
+
+/**
+ * `before`: nothing of the batch gets anywhere. `after`: it is stored, and its shard dies before it can say so. `torn`:
+ * with durability `commit`, the end of its record is missing.
+ */
+export type StoreFault = 'before' | 'after' | 'torn';
+
+export class FaultyStore implements LoopStore {
+  readonly #store: ShardStore;
+  readonly #path: string;
+  /** What happens to the next write, or to the next flush. */
+  armed: StoreFault | undefined = undefined;
+  /** How much of a torn record is missing, in bytes. */
+  tornBytes = 1;
+  /** Set once a fault has happened: then the shard is about to be gone. */
+  #torn = false;
+
+  constructor(store: ShardStore, path: string) {
+    this.#store = store;
+    this.#path = path;
+  }
+
+  get lastTimeMs(): number {
+    return this.#store.lastTimeMs;
+  }
+
+  get flushes(): boolean {
+    return this.#store.flushes;
+  }
+
+  get flushAtMs(): number {
+    return this.#store.flushAtMs;
+  }
+
+  write(batch: Batch, timeMs: number, clockMs: number): void {
+    this.#failing(() => this.#store.write(batch, timeMs, clockMs), !this.flushes);
+  }
+
+  flush(): void {
+    this.#failing(() => this.#store.flush(), false);
+  }
+
+  #failing(act: () => void, mayTear: boolean): void {
+    const fault = this.armed;
+    this.armed = undefined;
+    if (fault === undefined) {
+      act();
+      return;
+    }
+    if (fault === 'before') throw new InjectedFault('before the store was written');
+    act();
+    this.#torn = fault === 'torn' && mayTear;
+    throw new InjectedFault('after the store was written');
+  }
+
+  /** What is left when the shard, or the process around it, is gone. */
+  async abandon(): Promise<void> {
+    await this.#store.abandon();
+    if (!this.#torn) return;
+    const file = openSync(join(this.#path, 'tail.bin'), 'r+');
+    const { size } = fstatSync(file);
+    // No more than the record's head, so that the records before it are whole.
+    ftruncateSync(file, Math.max(0, size - Math.min(this.tornBytes, 96)));
+    closeSync(file);
+  }
+
+  async close(): Promise<void> {
+    await this.#store.close();
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Simulations from the command line.
+ *
+ *   npm run simulate:seed -- SEED [SEED …]     runs exactly these
+ *   npm run torture -- --minutes N [--from S]  runs one seed after the other until the time is up or a promise is broken
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type Findings, simulate } from './simulation.js';
+
+const usage = 'give seeds to run, or --minutes N [--from SEED]';
+const folder = mkdtempSync(join(tmpdir(), 'leiniao-simulator-'));
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function report({ seed, violations, counts }: Findings): void {
+  const what = Object.entries(counts).map(([name, count]) => `${count} ${name}`);
+  say(`seed ${seed}: ${violations.length === 0 ? 'every promise kept' : 'BROKEN'}; ${what.join(', ')}`);
+  for (const violation of violations) say(`  ${violation}`);
+}
+
+async function seeds(list: readonly number[]): Promise<boolean> {
+  let broken = false;
+  for (const seed of list) {
+    const findings = await simulate(seed, join(folder, `${seed}`));
+    report(findings);
+    broken ||= findings.violations.length > 0;
+  }
+  return broken;
+}
+
+async function torture(minutes: number, from: number): Promise<boolean> {
+  const endMs = performance.now() + minutes * 60_000;
+  const totals: Record<string, number> = {};
+  let reportMs = performance.now();
+  let runs = 0;
+  for (let seed = from; performance.now() < endMs; seed++) {
+    const findings = await simulate(seed, join(folder, `${seed}`));
+    runs += 1;
+    for (const [name, count] of Object.entries(findings.counts)) totals[name] = (totals[name] ?? 0) + count;
+    if (findings.violations.length > 0) {
+      report(findings);
+      say(`run it again with: npm run simulate:seed -- ${seed}`);
+      return true;
+    }
+    if (performance.now() < reportMs + 10_000) continue;
+    reportMs = performance.now();
+    say(`${runs} seeds from ${from}, no promise broken so far`);
+  }
+  say(`${runs} seeds from ${from}, every promise kept: ${JSON.stringify(totals)}`);
+  return false;
+}
+
+const { values, positionals } = parseArgs({
+  options: { minutes: { type: 'string' }, from: { type: 'string' } },
+  allowPositionals: true,
+});
+const numbers = [...positionals, values.minutes ?? '1', values.from ?? '1'].map(Number);
+try {
+  if (numbers.some(Number.isNaN) || (positionals.length === 0) === (values.minutes === undefined)) {
+    say(usage);
+    process.exitCode = 2;
+  } else {
+    // Some seeds nobody has run before, unless he asks for others.
+    const from = values.from === undefined ? Date.now() % 2 ** 31 : Number(values.from);
+    const broken =
+      positionals.length > 0
+        ? await seeds(positionals.map(Number))
+        : await torture(Number(values.minutes), from);
+    process.exitCode = broken ? 1 : 0;
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
