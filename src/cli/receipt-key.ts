@@ -4,7 +4,7 @@
  */
 import { limits } from '../config.js';
 import { LeiniaoError } from '../errors.js';
-import { readShortText } from './small-text.js';
+import { readShortText } from './short-text.js';
 
 /** The key as PEM text. Throws `invalid_options`, naming `/receiptKey`. */
 export async function readReceiptKey(file: string): Promise<string> {

@@ -6,7 +6,7 @@ import { limits } from '../config.js';
 import { LeiniaoError } from '../errors.js';
 import { type ReceiptVerdict, verifyReceipt } from '../receipt/verify.js';
 import { exitCode } from './exit-code.js';
-import { readShortText } from './small-text.js';
+import { readShortText } from './short-text.js';
 
 export interface VerifyReceiptOptions {
   /** The receipt, or `-`: it is read from standard input. */

@@ -76,7 +76,7 @@ function malformed(detail: string): ReceiptRefusal {
   return { ok: false, code: 'receipt_malformed', detail };
 }
 
-/** Takes a receipt apart, and refuses what no `ReceiptSigner` writes. The signature is for the caller to check. */
+/** Takes a receipt apart, and refuses what has not its form. Header, signature and payload are for the caller to check. */
 export function parseReceipt(
   text: string,
 ): { readonly ok: true; readonly parts: ReceiptParts } | ReceiptRefusal {
@@ -91,12 +91,11 @@ export function parseReceipt(
   const fields = parseObject(headerText);
   if (fields === undefined) return malformed('The header is not a JSON object.');
   // Before the signature is looked at: which check a receipt has to pass is not for the receipt to say.
-  const { alg, typ } = fields as { readonly alg?: unknown; readonly typ?: unknown };
+  const { alg } = fields as { readonly alg?: unknown };
   if (alg !== algorithm) {
     const detail = `Receipts are signed with ${algorithm}; this one names another algorithm, or none.`;
     return { ok: false, code: 'receipt_algorithm', detail };
   }
-  if (typ !== type) return malformed('The header does not say that this is a receipt.');
   if (signature.length !== signatureBytes)
     return malformed(`The signature is not ${signatureBytes} bytes long.`);
   const signed = text.slice(0, text.lastIndexOf('.'));
