@@ -1,14 +1,15 @@
 /**
- * Orders over HTTP beside the ceiling: leiniao with durability memory and fsync, and its sold-out answers, each against
- * bare uWebSockets.js. The two of a pair run one right after the other, now this one first and now that one, and the
+ * Orders over HTTP beside the ceiling: leiniao with durability memory and fsync, both without receipts and with them, and
+ * its sold-out answers, each against bare uWebSockets.js. The two of a pair run one right after the other, now this one first and now that one, and the
  * ratio is taken within the pair; turns are short and rounds many, because a shared machine changes its speed within
  * seconds. Every turn checks that the units sold are the orders accepted.
  *
  *   node native-bench/build/http.js [--rounds 11] [--seconds 2] [--connections 64,512]
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -133,22 +134,21 @@ async function accepted(server: Server, connections: number, round: number): Pro
 const folder = mkdtempSync(join(tmpdir(), 'leiniao-bench-'));
 process.stdout.write(`${machine().join('\n')}\n\n`);
 const bare = await start([join(here, 'bare-server.js')]);
-const memory = await start([
-  cli,
-  'serve',
-  '--port',
-  '0',
-  '--durability',
-  'memory',
-  '--orders-per-shard-max',
-  '16777216',
-]);
-const fsync = await start([
-  ...[cli, 'serve', '--port', '0', '--durability', 'fsync', '--data-dir', join(folder, 'data')],
-  ...['--orders-per-shard-max', '16777216'],
-]);
+const keyFile = join(folder, 'receipt.pem');
+const { privateKey } = generateKeyPairSync('ed25519');
+writeFileSync(keyFile, privateKey.export({ type: 'pkcs8', format: 'pem' }));
+const serve = (durability: string, dataDir: string, ...more: readonly string[]): Promise<Server> =>
+  start([
+    ...[cli, 'serve', '--port', '0', '--durability', durability, '--data-dir', join(folder, dataDir)],
+    ...['--orders-per-shard-max', '16777216', ...more],
+  ]);
+const memory = await serve('memory', 'unused');
+const memoryReceipts = await serve('memory', 'unused', '--receipt-key', keyFile);
+const fsync = await serve('fsync', 'data');
+const fsyncReceipts = await serve('fsync', 'data-receipts', '--receipt-key', keyFile);
+const engines = [memory, memoryReceipts, fsync, fsyncReceipts];
 try {
-  for (const { url } of [memory, fsync]) {
+  for (const { url } of engines) {
     await putSale(url, 'bench', 2_000_000_000);
     await putSale(url, 'sold-out', 0);
   }
@@ -163,7 +163,9 @@ try {
     };
     const pairs: readonly Pair[] = [
       { name: 'accepted, memory', base: () => onBare('bench'), run: () => ordersTo(memory) },
+      { name: 'memory, receipts', base: () => onBare('bench'), run: () => ordersTo(memoryReceipts) },
       { name: 'accepted, fsync', base: () => onBare('bench'), run: () => ordersTo(fsync) },
+      { name: 'fsync, receipts', base: () => onBare('bench'), run: () => ordersTo(fsyncReceipts) },
       {
         name: 'sold out',
         base: () => onBare('sold-out'),
@@ -196,6 +198,6 @@ try {
     process.stdout.write('\n');
   }
 } finally {
-  await Promise.all([bare, memory, fsync].map(stop));
+  await Promise.all([bare, ...engines].map(stop));
   rmSync(folder, { recursive: true, force: true });
 }

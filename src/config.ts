@@ -30,6 +30,10 @@ export const limits = {
   orderBodyBytesMax: 4 * 1024,
   saleBodyBytesMax: 1024 * 1024,
   ordersPerListMax: 1_000,
+  /** The longest receipt that is read; the longest that is written is shorter. */
+  receiptCharsMax: 2 * 1024,
+  /** A private or public key as PEM text. One of Ed25519 has about 120 characters, and may have comments above it. */
+  keyPemCharsMax: 16 * 1024,
   /** Listings under way at a time: each asks its shards for one order after the other. */
   listsMax: 64,
   /** Room that must be free on a store's disk beside what is about to be written to it. */
@@ -134,6 +138,13 @@ export const EngineOptionsSchema = Type.Object(
       default: 10,
       description: 'With durability "commit": the longest an acknowledged order waits for the disk.',
     }),
+    receiptKey: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: limits.keyPemCharsMax,
+        description: 'Ed25519 private key (PEM text, PKCS#8) that signs a receipt for every order.',
+      }),
+    ),
     shardHeapMiBMax: Type.Integer({
       minimum: 16,
       maximum: 65_536,
@@ -187,11 +198,12 @@ interface Schema {
   readonly properties: Readonly<Record<string, object>>;
 }
 
-/** The defaults a schema declares, by property. */
+/** The defaults a schema declares, by property. An option without one is off until it is given. */
 export function defaultsOf(schema: Schema): Record<string, unknown> {
   const defaults: Record<string, unknown> = {};
   for (const [name, property] of Object.entries(schema.properties)) {
-    defaults[name] = (property as { default?: unknown }).default;
+    const value = (property as { default?: unknown }).default;
+    if (value !== undefined) defaults[name] = value;
   }
   return defaults;
 }

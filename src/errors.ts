@@ -67,6 +67,22 @@ export interface Refusal {
   readonly refundRequired?: true;
 }
 
+/** Why a receipt does not hold. */
+export type ReceiptCode =
+  | 'receipt_malformed'
+  | 'receipt_algorithm'
+  | 'receipt_key'
+  | 'receipt_signature'
+  | 'receipt_version';
+
+/** What is said of a receipt that does not hold. */
+export interface ReceiptRefusal {
+  readonly ok: false;
+  readonly code: ReceiptCode;
+  /** One sentence for people; callers match on `code`. Nothing in it comes from the receipt. */
+  readonly detail: string;
+}
+
 /** Codes of failures to start, which are thrown: there is no engine yet to return a value. */
 export type StartErrorCode =
   | 'invalid_options'

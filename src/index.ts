@@ -4,7 +4,17 @@ export type { OrderPage } from './acceptor/order-desk.js';
 export type { OrderOutcome, OrderOutcomes } from './acceptor/order-outcomes.js';
 export type { Durability, EngineOptions, ListenOptions } from './config.js';
 export { Engine } from './engine/engine.js';
-export { type Code, codes, LeiniaoError, type Refusal, type ValidationIssue } from './errors.js';
+export {
+  type Code,
+  codes,
+  LeiniaoError,
+  type ReceiptCode,
+  type ReceiptRefusal,
+  type Refusal,
+  type ValidationIssue,
+} from './errors.js';
 export type { Logger } from './log.js';
+export type { AcknowledgedOrder, Receipt } from './receipt/receipt.js';
+export { type ReceiptVerdict, verifyReceipt } from './receipt/verify.js';
 export type { Order, OrderResult } from './sale/order.js';
 export type { OrderRequest, SaleDefinition } from './sale/schema.js';

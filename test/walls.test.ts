@@ -73,12 +73,17 @@ const walls: Readonly<Record<string, readonly string[]>> = {
   memory: ['assert', 'config', 'text', 'sale/order-state', 'sale/outcome'],
   store: ['assert', 'config', 'errors', 'text', 'sale/'],
   shard: ['assert', 'clock', 'config', 'errors', 'text', 'sale/', 'memory/', 'store/'],
-  acceptor: ['assert', 'clock', 'config', 'errors', 'log', 'text', 'validation', 'sale/', 'memory/'],
+  // What a buyer keeps: it is verified without an engine, and no shard knows of it.
+  receipt: ['assert', 'config', 'errors', 'sale/order', 'sale/rules'],
+  acceptor: [
+    ...['assert', 'clock', 'config', 'errors', 'log', 'text', 'validation'],
+    ...['sale/', 'memory/', 'receipt/'],
+  ],
   engine: [
     ...['assert', 'clock', 'config', 'errors', 'log', 'validation'],
-    ...['sale/', 'memory/', 'store/', 'shard/', 'acceptor/'],
+    ...['sale/', 'memory/', 'store/', 'shard/', 'receipt/', 'acceptor/'],
   ],
-  cli: ['assert', 'config', 'errors', 'index', 'log', 'validation', 'acceptor/uws/'],
+  cli: ['assert', 'config', 'errors', 'index', 'log', 'validation', 'receipt/', 'acceptor/uws/'],
 };
 
 const allows = (allowed: readonly string[], to: string): boolean =>

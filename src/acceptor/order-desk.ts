@@ -8,6 +8,7 @@ import { type Durability, durabilities, limits } from '../config.js';
 import { codes, type Refusal, refuse } from '../errors.js';
 import { newReply, Opcode, type Reply } from '../memory/records.js';
 import type { StockTable } from '../memory/stock-table.js';
+import type { ReceiptSigner } from '../receipt/signer.js';
 import type { Catalogue, CatalogueSale } from '../sale/catalogue.js';
 import type { Order } from '../sale/order.js';
 import type { OrderAddress, OrderIds } from '../sale/order-id.js';
@@ -28,6 +29,8 @@ export interface OrderContext {
   readonly stock: StockTable;
   readonly ids: OrderIds;
   readonly clock: Clock;
+  /** Undefined where orders get no receipt. */
+  readonly receipts?: ReceiptSigner | undefined;
 }
 
 /** A page of a buyer's orders. */
@@ -60,6 +63,16 @@ export function orderOf(context: OrderContext, reply: Reply, buyer: string): Ord
     reacquired: reply.reacquired,
     durability: durabilities[reply.durability]! satisfies Durability,
   };
+}
+
+/**
+ * The order that a reply describes, with its receipt if orders get one. A listing has the orders without: a thousand
+ * signatures for one request would keep every other buyer waiting.
+ */
+export function receiptedOrderOf(context: OrderContext, reply: Reply, buyer: string): Order {
+  const order = orderOf(context, reply, buyer);
+  const { receipts } = context;
+  return receipts === undefined ? order : { ...order, receipt: receipts.sign(order) };
 }
 
 /** By outcome: its refusal. Made once, because most answers of a sale are one of these. */
@@ -207,7 +220,7 @@ export function askOrder(
         done(refusalOf(outcome, undefined, context.clock()));
         return;
       }
-      const order = orderOf(context, reply, context.dispatcher.replyBuyer());
+      const order = receiptedOrderOf(context, reply, context.dispatcher.replyBuyer());
       done({ ok: true, order, replayed: outcome === Outcome.replayed });
     },
   };
@@ -237,7 +250,7 @@ class PlaceBatch implements ReplySink, Waiter {
     this.#count = requests.length;
     this.#resolve = resolve;
     this.#outcomes = new OrderOutcomes(requests, {
-      order: (reply, buyer) => orderOf(context, reply, buyer),
+      order: (reply, buyer) => receiptedOrderOf(context, reply, buyer),
       refusal: (outcome, request) => refusalOf(outcome, context.catalogue.get(request.sale), context.clock()),
     });
   }

@@ -16,6 +16,7 @@ import {
   OrderDesk,
   orderNotFound,
   outcomeOfDispatch,
+  receiptedOrderOf,
   refusalOf,
   saleNotFound,
   skuNotFound,
@@ -117,9 +118,23 @@ class PlaceExchange extends Exchange implements ReplySink, SelfHandling {
       this.#refuse(outcome, this.#sku!);
       return;
     }
-    const { writer } = this.#context;
+    const { writer, receipts } = this.#context;
+    if (receipts !== undefined) {
+      this.#sendReceipted(reply);
+      return;
+    }
     const body = writer.body(reply, this.#sku!, this.#buyer);
     this.send(outcome === Outcome.done ? writer.createdHead : replayedHead, body);
+  }
+
+  /** In plain words: beside a signature it does not show what the writer would save. */
+  #sendReceipted(reply: Reply): void {
+    const order = receiptedOrderOf(this.#context, reply, this.#buyer);
+    const head =
+      reply.outcome === Outcome.done
+        ? headOf(201, 'application/json', ['Location', `/v1/orders/${order.orderId}`])
+        : replayedHead;
+    this.send(head, orderJson(order));
   }
 }
 

@@ -16,6 +16,7 @@ export function orderJson(order: Order): string {
     expiresAtMs,
     durability,
     reacquired,
+    receipt,
   } = order;
   const createdAt = new Date(createdAtMs).toISOString();
   const expiresAt = expiresAtMs === null ? null : new Date(expiresAtMs).toISOString();
@@ -23,6 +24,7 @@ export function orderJson(order: Order): string {
     ...{ orderId, sale, sku, buyer, quantity, status, sequence, createdAt, expiresAt, durability },
     // Few orders are, so the others do not mention it.
     ...(reacquired ? { reacquired } : {}),
+    ...(receipt === undefined ? {} : { receipt }),
   });
 }
 

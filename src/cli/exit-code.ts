@@ -5,7 +5,7 @@ export const exitCode = {
   ok: 0,
   /** The command ran and the answer is bad, or the server could not start. */
   failed: 1,
-  /** The command line, the environment or the config file is wrong. */
+  /** The command line, the environment, the config file or a key file is wrong. */
   usage: 2,
   /** `simulate` could not come to a verdict. */
   couldNotRun: 3,
@@ -13,10 +13,11 @@ export const exitCode = {
 
 export const exitCodeHelp = `
 Exit codes:
-  0    done; for simulate: sold exactly; for doctor: nothing is wrong
+  0    done; for simulate: sold exactly; for doctor: nothing is wrong;
+       for verify-receipt: valid
   1    serve could not start; simulate found an oversell, an undersell or a contradiction;
-       doctor found a problem
-  2    wrong command line, environment or config file
+       doctor found a problem; the receipt is not valid
+  2    wrong command line, environment, config file or key file
   3    simulate could not run, or could not come to a verdict
   130  stopped by SIGINT where that is not the ordinary end (143: by SIGTERM)
 `;

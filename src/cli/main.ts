@@ -72,6 +72,11 @@ async function runDoctor(flags: Flags): Promise<number> {
   return await doctor({ dataDir, json: flags.json ?? false });
 }
 
+async function runVerifyReceipt(receipt: string, publicKeyFile: string, flags: Flags): Promise<number> {
+  const { verifyReceiptCommand } = await import('./verify-receipt.js');
+  return await verifyReceiptCommand({ receipt, publicKeyFile, json: flags.json ?? false });
+}
+
 function buildProgram(done: (code: number) => void): Command {
   const program: Command = new Command('leiniao')
     .description('A flash-sale engine: sells exactly N units to a crowd of any size.')
@@ -107,6 +112,16 @@ function buildProgram(done: (code: number) => void): Command {
     .option('--config <file>', 'the file serve would be given (env: LEINIAO_CONFIG)')
     .option('--json', 'print one JSON object')
     .action(async (flags: Flags) => done(await runDoctor(flags)));
+
+  program
+    .command('verify-receipt')
+    .description('check the signature of a receipt, and print what it says')
+    .argument('<receipt>', 'the receipt of an order; - reads it from standard input')
+    .requiredOption('--public-key <file>', 'PEM file of the public key, from whoever ran the sale')
+    .option('--json', 'print one JSON object')
+    .action(async (receipt: string, flags: Flags & { readonly publicKey: string }) =>
+      done(await runVerifyReceipt(receipt, flags.publicKey, flags)),
+    );
 
   // Instead of commander's own, which would not wait for the flags from schemas.
   program

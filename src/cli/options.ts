@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
+import Type from 'typebox';
 import {
   type EngineOptions,
   EngineOptionsSchema,
@@ -17,7 +18,16 @@ import { LeiniaoError, type ValidationIssue } from '../errors.js';
 import { didYouMean } from './nearest.js';
 import { envPrefix, issueOf, type OptionSpec, optionSpecs, parseText } from './option-spec.js';
 
-export const serverOptionSpecs = optionSpecs(EngineOptionsSchema, ListenOptionsSchema);
+/** The engine's options as the server takes them: a key comes in a file, because others can read a command line. */
+const engineProperties = {
+  ...EngineOptionsSchema.properties,
+  receiptKey: Type.String({
+    minLength: 1,
+    description: 'PEM file of an Ed25519 private key (PKCS#8) that signs a receipt for every order.',
+  }),
+};
+
+export const serverOptionSpecs = optionSpecs({ properties: engineProperties }, ListenOptionsSchema);
 
 const configFileEnv = `${envPrefix}CONFIG`;
 
@@ -31,8 +41,10 @@ export interface OptionSources {
 
 export interface ServerOptions {
   /** What somebody gave. Defaults are left to the engine: an existing data folder has a say in some of them. */
-  readonly engine: EngineOptions;
+  readonly engine: Omit<EngineOptions, 'receiptKey'>;
   readonly listen: ListenConfig;
+  /** Where the key that signs receipts is. */
+  readonly receiptKeyFile: string | undefined;
 }
 
 /** Values by option, and what is wrong with the source they came from. */
@@ -137,14 +149,15 @@ export async function resolveServerOptions(sources: OptionSources): Promise<Serv
   refuseIssues(layers.flatMap((layer) => layer.issues));
 
   // Each value passed its schema above; that is what makes these of their types.
-  const engine: EngineOptions & Record<string, unknown> = {};
+  const given: EngineOptions & Record<string, unknown> = {};
   const listen: ListenOptions & Record<string, unknown> = {};
   for (const { values } of layers) {
     for (const [spec, value] of values) {
-      (spec.name in EngineOptionsSchema.properties ? engine : listen)[spec.name] = value;
+      (spec.name in engineProperties ? given : listen)[spec.name] = value;
     }
   }
+  const { receiptKey: receiptKeyFile, ...engine } = given;
   // Checked as a whole as well: the schemas may relate options to each other.
   resolveEngineOptions(engine);
-  return { engine, listen: resolveListenOptions(listen) };
+  return { engine, listen: resolveListenOptions(listen), receiptKeyFile };
 }

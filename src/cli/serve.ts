@@ -8,6 +8,7 @@ import { demoSale, demoSaleId, demoText } from './demo.js';
 import { exitCode } from './exit-code.js';
 import { refuseBeyondLoopback } from './loopback.js';
 import type { ServerOptions } from './options.js';
+import { readReceiptKey } from './receipt-key.js';
 import { type ShutdownRequest, shutdownRequest } from './shutdown-request.js';
 
 export interface ServeOptions extends ServerOptions {
@@ -31,8 +32,10 @@ function askWhenStdinEnds(shutdown: ShutdownRequest): void {
 }
 
 async function serveUntilAsked(options: ServeOptions, shutdown: ShutdownRequest, log: Logger): Promise<void> {
+  const { receiptKeyFile } = options;
+  const receipts = receiptKeyFile === undefined ? {} : { receiptKey: await readReceiptKey(receiptKeyFile) };
   log.info({ engine: options.engine }, 'starting');
-  const engine = await Engine.start({ ...options.engine, log });
+  const engine = await Engine.start({ ...options.engine, ...receipts, log });
   try {
     if (!shutdown.isAsked()) {
       const { url } = await engine.listen(options.listen);

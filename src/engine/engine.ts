@@ -2,7 +2,7 @@
  * The engine: allocates what the threads share, starts the shards, holds the catalogue, and takes everything down
  * in order. One object, on the thread that called `Engine.start`.
  */
-import { randomInt } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { Dispatcher } from '../acceptor/dispatcher.js';
 import type { RestockResult, SaleResult, SaleView, SkuView } from '../acceptor/operator.js';
 import {
@@ -30,6 +30,8 @@ import { type Logger, silentLogger } from '../log.js';
 import { allocateSharedMemory, type SharedMemory } from '../memory/shared-memory.js';
 import { StockTable } from '../memory/stock-table.js';
 import { ThreadTable } from '../memory/thread-table.js';
+import { readPrivateKey } from '../receipt/keys.js';
+import { ReceiptSigner } from '../receipt/signer.js';
 import { Catalogue } from '../sale/catalogue.js';
 import { OrderIds } from '../sale/order-id.js';
 import type { OrderRequest, SaleDefinition } from '../sale/schema.js';
@@ -72,7 +74,9 @@ export class Engine {
   static async start(options: EngineOptions & { readonly log?: Logger } = {}): Promise<Engine> {
     const { log = silentLogger, ...given } = options ?? {};
     requireLogger(log);
-    const config = resolveEngineOptions(given);
+    // The key stays out of what is handed on: only an acceptor signs.
+    const { receiptKey, ...config } = resolveEngineOptions(given);
+    const signingKey = receiptKey === undefined ? undefined : readPrivateKey(receiptKey);
     const dataDir =
       config.durability === 'memory'
         ? undefined
@@ -125,12 +129,13 @@ export class Engine {
       dataDir?.markComplete();
       const catalogue = new Catalogue(shards);
       const stock = new StockTable(memory.stock);
-      const storeTag =
-        dataDir === undefined ? randomInt(2 ** 24) : Number.parseInt(dataDir.storeId.slice(0, 6), 16);
-      const ids = new OrderIds(storeTag, shards);
+      const storeId = dataDir?.storeId ?? randomBytes(16).toString('hex');
+      const ids = new OrderIds(Number.parseInt(storeId.slice(0, 6), 16), shards);
+      const receipts = signingKey === undefined ? undefined : new ReceiptSigner(signingKey, storeId);
+      if (receipts !== undefined) log.info({ keyId: receipts.keyId }, 'orders get receipts');
       control = new SaleControl({ catalogue, dispatcher, stock, records, clock });
       await control.restore(records?.read() ?? []);
-      const context: OrderContext = { dispatcher, catalogue, stock, ids, clock };
+      const context: OrderContext = { dispatcher, catalogue, stock, ids, clock, receipts };
       return new Engine({ config, log, dataDir, records, pool, context, control });
     } catch (error) {
       dispatcher?.close();

@@ -20,6 +20,11 @@ export interface Order {
   readonly reacquired: boolean;
   /** The mode under which the order was acknowledged. */
   readonly durability: Durability;
+  /**
+   * Where the engine has a `receiptKey`: what was acknowledged, signed, to be verified offline (`verifyReceipt`). The same
+   * for every answer about the order under one key. Listings leave it out.
+   */
+  readonly receipt?: string;
 }
 
 /** The order, and whether it was there before: a repeated key, or a step already taken. */

@@ -1,6 +1,6 @@
 /** Where the server's options come from, and how mistakes in each source are named. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +14,7 @@ import {
   ListenOptionsSchema,
   resolveEngineOptions,
 } from '../../dist/config.js';
+import { newKeyPair } from '../support/key-pairs.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'leiniao-options-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -76,6 +77,13 @@ describe('the server’s options', () => {
 
 test('options of the engine that nobody gave stay open, for the data folder to decide', async () => {
   expect((await resolve({ flags: { durability: 'commit' } })).engine).toEqual({ durability: 'commit' });
+});
+
+test('the receipt key is a file, and stays out of what the engine is given and the log shows', async () => {
+  const { engine, receiptKeyFile } = await resolve({ env: { LEINIAO_RECEIPT_KEY: 'a.pem' } });
+  expect({ engine, receiptKeyFile }).toEqual({ engine: {}, receiptKeyFile: 'a.pem' });
+  expect((await resolve({ configFile: file('r.yaml', 'receiptKey: b.pem\n') })).receiptKeyFile).toBe('b.pem');
+  expect((await resolve({})).receiptKeyFile).toBeUndefined();
 });
 
 describe('a mistake is named by its source', () => {
@@ -224,5 +232,29 @@ describe('the command line', { timeout: 30_000 }, () => {
     const { status, stderr } = leiniao(['simulate', 'http://127.0.0.1:1', '--json']);
     expect(status).toBe(3);
     expect(stderr).toMatch(/^leiniao: could not run: cannot reach http:\/\/127\.0\.0\.1:1: .*\n$/);
+  });
+
+  test('refuses a receipt key that is none, and prints nothing of what it was given', () => {
+    const { privateKey, publicKey } = newKeyPair();
+    const body = privateKey.split('\n')[1]!;
+    for (const [given, message] of [
+      [privateKey, 'must be the path of a PEM file, not the key itself'],
+      [body, 'that file cannot be read: ENOENT'],
+      [folder, 'that file cannot be read: EISDIR'],
+      ['/dev/zero', 'too long'],
+      [file('empty.pem', ''), 'empty'],
+      [file('public.pem', publicKey), 'must be an Ed25519 private key'],
+      [file('cut.pem', privateKey.slice(0, 60)), 'must be an Ed25519 private key'],
+    ] as const) {
+      const { status, stdout, stderr } = leiniao(['serve', '--data-dir', join(folder, 'never')], {
+        LEINIAO_RECEIPT_KEY: given,
+      });
+      expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+      expect(stderr).toContain('/receiptKey ');
+      expect(stderr).toContain(message);
+      expect(stderr).not.toContain(body);
+      expect(stderr).not.toContain(body.slice(0, 20));
+    }
+    expect(existsSync(join(folder, 'never'))).toBe(false);
   });
 });

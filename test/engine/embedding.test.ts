@@ -92,8 +92,8 @@ function expectRefusal(outcome: unknown, code?: string): void {
 }
 
 describe('the package', () => {
-  test('exports the engine, the codes and the error class, and nothing else', () => {
-    expect(Object.keys(leiniao).sort()).toEqual(['Engine', 'LeiniaoError', 'codes']);
+  test('exports the engine, the codes, the error class and what verifies receipts, and nothing else', () => {
+    expect(Object.keys(leiniao).sort()).toEqual(['Engine', 'LeiniaoError', 'codes', 'verifyReceipt']);
   });
 });
 
