@@ -266,8 +266,7 @@ export class SaleControl implements SaleOperator {
   #controlAll(sale: CatalogueSale, shard?: number): Promise<Outcome[]> {
     return this.#toOwners(
       sale,
-      (owner, sink, token) =>
-        this.#dispatcher.sale(Opcode.control, sale, owner, sale.state, sink, token),
+      (owner, sink, token) => this.#dispatcher.sale(Opcode.control, sale, owner, sale.state, sink, token),
       shard,
     );
   }

@@ -36,6 +36,7 @@
  *     word 0   doorbell: 1 while the thread is parked
  *     word 1   state of a shard   word 2  stop flag of a shard   word 3  busy flag of a shard (in a flush)
  *     word 4   incarnation of a shard: how many times it was started
+ *     word 5   whether a shard's key table is whole, which it is not while a successor rebuilds it
  *     word 6   f64 time of the newest commit in a shard's store, ms since the epoch
  *
  * Cursors and rows stand 128 bytes apart: two cache lines, because x86 prefetches lines in pairs.
@@ -104,6 +105,7 @@ export const threadLayout = {
   stop: 2,
   busy: 3,
   incarnation: 4,
+  keysWhole: 5,
   /** Index in the f64 view, relative to the line's first f64. */
   lastTimeMs: 3,
 } as const;

@@ -50,20 +50,28 @@ export class ThreadTable {
   begin(shard: number): void {
     const line = shard * threadLayout.lineWords;
     Atomics.add(this.#words, line + threadLayout.incarnation, 1);
+    Atomics.store(this.#words, line + threadLayout.keysWhole, 0);
     this.shardDoorbell(shard).retract();
     this.setBusy(shard, false);
   }
 
+  /** Written by a shard that has rebuilt its key table, before it opens. */
+  setKeysWhole(shard: number): void {
+    Atomics.store(this.#words, shard * threadLayout.lineWords + threadLayout.keysWhole, 1);
+  }
+
   /**
-   * Which incarnation of a shard is open, or 0 for none. Who reads a shard's table between two equal answers has read
-   * what one incarnation wrote.
+   * Which incarnation of a shard made its key table whole, or 0 while one rebuilds it. Who reads the table between two
+   * equal answers has read what is whole. It stays so when the shard is gone, until its successor begins.
    */
-  openIncarnation(shard: number): number {
-    const word = shard * threadLayout.lineWords + threadLayout.incarnation;
-    const incarnation = Atomics.load(this.#words, word);
-    // A shard begins only after the state of its predecessor was taken back: open between two equal counts is this one.
-    const open = this.state(shard) === ShardState.open;
-    return open && Atomics.load(this.#words, word) === incarnation ? incarnation : 0;
+  keysWholeSince(shard: number): number {
+    const line = shard * threadLayout.lineWords;
+    // A successor counts itself before it takes the flag back, so a flag between two equal counts belongs to that one.
+    const incarnation = Atomics.load(this.#words, line + threadLayout.incarnation);
+    const whole = Atomics.load(this.#words, line + threadLayout.keysWhole) === 1;
+    return whole && Atomics.load(this.#words, line + threadLayout.incarnation) === incarnation
+      ? incarnation
+      : 0;
   }
 
   /** Written by the shard before it opens: setting its state publishes it. */

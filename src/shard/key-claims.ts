@@ -9,8 +9,12 @@ import type { ShardSale } from './state.js';
 /** The key table of another shard. */
 export interface ForeignKeys {
   readonly keys: KeyTable;
-  /** Which incarnation of that shard is open, or 0 for none: its table is whole between two equal answers. */
-  readonly incarnation: () => number;
+  /**
+   * Which incarnation of that shard made its table whole, or 0 while one rebuilds it. Between two equal answers the table
+   * has every key the shard ever gave away. A shard that is gone leaves its table as it was.
+   */
+  readonly wholeSince: () => number;
+  readonly isOpen: () => boolean;
 }
 
 export class KeyClaims {
@@ -23,24 +27,32 @@ export class KeyClaims {
   }
 
   /**
-   * Adds a key, unless another shard has it for another SKU of the sale. Two shards may try the same key at the
-   * same time: each publishes first and looks second, so at least one of them sees the other and steps back.
+   * Whether another shard has a key already, for another SKU of the sale. To be asked before `claim`: a key that is taken
+   * back leaves its bytes behind, so that is for the race only.
+   */
+  taken(query: KeyQuery, sale: ShardSale): Outcome {
+    return sale.spread ? this.#lookElsewhere(query) : Outcome.done;
+  }
+
+  /**
+   * Adds a key that is not taken. Two shards may try the same key at the same time: each publishes first and looks
+   * second, so at least one of them sees the other and steps back.
    */
   claim(query: KeyQuery, reference: number, sale: ShardSale): Outcome {
-    // Looking comes first too: a key that was taken back leaves its bytes behind, so that is for the race only.
-    const taken = sale.spread ? this.#lookElsewhere(query) : Outcome.done;
-    if (taken !== Outcome.done) return taken;
     this.#own.insert(query, reference);
-    const lost = sale.spread ? this.#lookElsewhere(query) : Outcome.done;
+    const lost = this.taken(query, sale);
     if (lost !== Outcome.done) this.#own.retractLast();
     return lost;
   }
 
   #lookElsewhere(query: KeyQuery): Outcome {
-    for (const { keys, incarnation } of this.#foreign) {
-      const before = incarnation();
-      if (before !== 0 && keys.find(query) !== -1) return Outcome.idempotencyConflict;
-      if (before === 0 || incarnation() !== before) return Outcome.shardRecovering;
+    for (const { keys, wholeSince, isOpen } of this.#foreign) {
+      const before = wholeSince();
+      // A shard that is gone may have given the key to an order that its store never got.
+      if (before !== 0 && keys.find(query) !== -1) {
+        return isOpen() ? Outcome.idempotencyConflict : Outcome.shardRecovering;
+      }
+      if (before === 0 || wholeSince() !== before) return Outcome.shardRecovering;
     }
     return Outcome.done;
   }

@@ -80,7 +80,15 @@ async function serveShard(task: ShardTask): Promise<void> {
       batch,
       durability: durabilities.indexOf(task.durability),
       foreign: tables.flatMap((keys, other) =>
-        other === shard ? [] : [{ keys, incarnation: () => threads.openIncarnation(other) }],
+        other === shard
+          ? []
+          : [
+              {
+                keys,
+                wholeSince: () => threads.keysWholeSince(other),
+                isOpen: () => threads.state(other) === Lifecycle.open,
+              },
+            ],
       ),
     });
     const clock = clockFrom(task.clock);
@@ -88,6 +96,7 @@ async function serveShard(task: ShardTask): Promise<void> {
     loop.discardOld();
     state.open();
     threads.setLastTime(shard, store.lastTimeMs);
+    threads.setKeysWhole(shard);
     threads.setState(shard, Lifecycle.open);
     loop.run();
   } catch (error) {

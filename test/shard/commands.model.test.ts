@@ -38,7 +38,7 @@ import {
   singleRecord,
   writeRequest,
 } from '../support/requests.js';
-import { type Answer, keyName, ShardModel } from '../support/shard-model.js';
+import { type Answer, type ForeignState, keyName, ShardModel } from '../support/shard-model.js';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.js';
 import { Threads } from '../support/threads.js';
 import { within } from '../support/until.js';
@@ -117,7 +117,7 @@ type Action =
       readonly buyer: string | undefined;
       readonly key: string;
     }
-  | { readonly kind: 'foreign state'; readonly open: boolean };
+  | { readonly kind: 'foreign state'; readonly state: ForeignState };
 
 const sale = fc.constantFrom(...saleNumbers);
 const sku = fc.nat(skusPerSale - 1);
@@ -208,7 +208,10 @@ const operators: fc.Arbitrary<Action> = fc.oneof(
   },
   {
     weight: 1,
-    arbitrary: fc.record({ kind: fc.constant('foreign state' as const), open: fc.boolean() }),
+    arbitrary: fc.record({
+      kind: fc.constant('foreign state' as const),
+      state: fc.constantFrom<ForeignState>('open', 'open', 'gone', 'rebuilding'),
+    }),
   },
 );
 const anyAction = fc.oneof({ weight: 3, arbitrary: ordinary }, { weight: 1, arbitrary: operators });
@@ -264,7 +267,12 @@ class Operator {
       }
       case 'restock': {
         const { quantity, key: restockKey } = action;
-        return [{ op: 'restock', row: rowOf(action.sale, action.sku), quantity, key: restockKey }];
+        {
+          const revision = this.#defined.get(action.sale)?.[0]?.revision ?? 0;
+          return [
+            { op: 'restock', row: rowOf(action.sale, action.sku), revision, quantity, key: restockKey },
+          ];
+        }
       }
       case 'control':
         if (this.#rest !== undefined || !this.#defined.has(action.sale)) return [];
@@ -582,7 +590,13 @@ class DirectShard {
       state: this.state,
       batch: this.#batch,
       durability: 0,
-      foreign: [{ keys: this.foreign, incarnation: () => (model.foreignOpen ? 1 : 0) }],
+      foreign: [
+        {
+          keys: this.foreign,
+          wholeSince: () => (model.foreignState === 'rebuilding' ? 0 : 1),
+          isOpen: () => model.foreignState === 'open',
+        },
+      ],
     });
     for (const { bytes } of this.#requests) bytes.fill(0xee);
   }
@@ -709,7 +723,7 @@ describe(seeded('commands called directly'), () => {
             // Between groups only: a group is executed after the model has gone through it.
             if (action.kind.startsWith('foreign')) {
               flush();
-              if (action.kind === 'foreign state') model.foreignOpen = action.open;
+              if (action.kind === 'foreign state') model.foreignState = action.state;
               acceptForeignKey(model, shard.state, shard.foreign, action);
             }
           }
@@ -807,13 +821,20 @@ class LoopShard {
     this.store = store;
     const threads = new ThreadTable(memory.threads, memory.shards);
     threads.begin(1);
+    threads.setKeysWhole(1);
     threads.setState(1, Lifecycle.open);
     const batch = new Batch();
     const commands = new Commands({
       state,
       batch,
       durability,
-      foreign: [{ keys: this.foreign, incarnation: () => threads.openIncarnation(1) }],
+      foreign: [
+        {
+          keys: this.foreign,
+          wholeSince: () => threads.keysWholeSince(1),
+          isOpen: () => threads.state(1) === Lifecycle.open,
+        },
+      ],
     });
     this.loop = new ShardLoop({ shard: 0, memory, state, commands, batch, store, clock });
     this.requests = memory.requests.map((rings) => new RingProducer(rings[0]!, requestLayout.bytes));
@@ -978,7 +999,7 @@ describe(seeded('a shard turned by its loop, over rings and a store'), () => {
       let nowMs = 0;
       for (const { durability, turns, crashes, clockBackMs } of lives) {
         model.durability = durability;
-        model.foreignOpen = true;
+        model.foreignState = 'open';
         // Freezing is not journalled: the engine that asked for it is gone as well.
         for (const one of model.sales.values()) one.frozen = false;
         const shard = await LoopShard.open({ path, durability, clock: () => clockMs });
@@ -1009,8 +1030,10 @@ describe(seeded('a shard turned by its loop, over rings and a store'), () => {
               // What is under way to the shard was decided on before.
               if (!traffic.isEmpty(0) || !traffic.isEmpty(1)) continue;
               if (action.kind === 'foreign state') {
-                model.foreignOpen = action.open;
-                threads.setState(1, action.open ? Lifecycle.open : Lifecycle.recovering);
+                model.foreignState = action.state;
+                if (action.state === 'rebuilding') threads.begin(1);
+                else threads.setKeysWhole(1);
+                threads.setState(1, action.state === 'open' ? Lifecycle.open : Lifecycle.recovering);
               }
               acceptForeignKey(model, shard.state, shard.foreign, action);
             }

@@ -69,8 +69,12 @@ export class Auditor {
   readonly #tries: Try[] = [];
   readonly violations: string[] = [];
 
-  /** Hears of every event; for whoever looks into a run. */
-  trace: (event: string) => void = () => undefined;
+  readonly hears: (event: string) => void;
+
+  /** @param hears every answer, in a line */
+  constructor(hears: (event: string) => void) {
+    this.hears = hears;
+  }
 
   #say(text: string): void {
     this.violations.push(text);
@@ -87,11 +91,15 @@ export class Auditor {
 
   /** A sale as it is sold from now on. Sales are known before anybody orders. */
   sale(id: string, definition: SaleDefinition): void {
+    this.hears(`sale ${id}: ${JSON.stringify(definition)}`);
+    // A restock that nobody has heard of may yet come to the new definition: whoever asked for it asks again.
+    const before = this.#sales.get(id)?.skus;
     const skus = definition.skus.map(({ sku, stock, limitPerBuyer }): [string, KnownSku] => [
       sku,
       {
         ...{ stock, limit: limitPerBuyer ?? Number.POSITIVE_INFINITY, newestSequence: 0 },
         ...{ idBySequence: new Map(), added: 0, maybeAdded: 0, maybeWithdrawn: 0 },
+        ...doubtsOf(before?.get(sku)),
       },
     ]);
     this.#sales.set(id, { holdMs: definition.holdSeconds! * 1_000, skus: new Map(skus) });
@@ -130,9 +138,7 @@ export class Auditor {
 
   /** A client is told what became of his order. */
   placed(attempt: Try, outcome: Told<OrderOutcome>, nowMs: number): void {
-    this.trace(
-      `${nowMs} ${text(attempt.ask)}: ${outcome === 'lost' ? 'lost' : outcome.ok ? `${outcome.order.orderId} ${outcome.order.status} ${outcome.replayed}` : outcome.code}`,
-    );
+    this.hears(`${nowMs} ${text(attempt.ask)}: ${became(outcome)}`);
     this.#claim(!attempt.answered, () => `${text(attempt.ask)} was answered twice`);
     if (outcome === 'lost') return;
     attempt.answered = true;
@@ -305,6 +311,7 @@ export class Auditor {
     sentAtMs: number,
     nowMs: number,
   ): void {
+    this.hears(`${nowMs} ${step} ${orderId}: ${became(outcome)}`);
     if (outcome === 'lost') return;
     const known = this.#orders.get(orderId)!;
     const what = `${step} of order ${orderId} (${known.status})`;
@@ -344,6 +351,7 @@ export class Auditor {
 
   /** Units are about to be added, or withdrawn. */
   restocks(sale: string, sku: string, quantity: number): void {
+    this.hears(`restock of ${sale}/${sku} by ${quantity} …`);
     const line = this.#sku({ sale, sku });
     if (quantity > 0) line.maybeAdded += quantity;
     else line.maybeWithdrawn -= quantity;
@@ -351,6 +359,7 @@ export class Auditor {
 
   /** Told what became of it: done, or certainly not; anything else stays in doubt. */
   restocked(sale: string, sku: string, quantity: number, became: 'done' | 'nothing' | 'doubtful'): void {
+    this.hears(`restock of ${sale}/${sku} by ${quantity}: ${became}`);
     if (became === 'doubtful') return;
     const line = this.#sku({ sale, sku });
     if (quantity > 0) line.maybeAdded -= quantity;
@@ -461,6 +470,17 @@ export class Auditor {
 
 function text({ sale, sku, buyer, quantity, idempotencyKey }: PlaceAsk): string {
   return `${buyer} (${idempotencyKey ?? 'no key'}) ordering ${quantity} × ${sale}/${sku}`;
+}
+
+function doubtsOf(line: KnownSku | undefined): Partial<KnownSku> {
+  return line === undefined ? {} : { maybeAdded: line.maybeAdded, maybeWithdrawn: line.maybeWithdrawn };
+}
+
+function became(outcome: Told<OrderOutcome>): string {
+  if (outcome === 'lost') return outcome;
+  if (!outcome.ok) return outcome.code;
+  const { orderId, status } = outcome.order;
+  return `${outcome.replayed ? 'again ' : ''}${orderId}, ${status}`;
 }
 
 function sameAsk(ask: PlaceAsk, order: Order): boolean {

@@ -1,7 +1,7 @@
 /**
  * Simulations from the command line.
  *
- *   npm run simulate:seed -- SEED [SEED …]     runs exactly these
+ *   npm run simulate:seed -- SEED [SEED …] [--trace]  runs exactly these
  *   npm run torture -- --minutes N [--from S]  runs one seed after the other until the time is up or a promise is broken
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -26,7 +26,7 @@ function report({ seed, violations, counts }: Findings): void {
 async function seeds(list: readonly number[]): Promise<boolean> {
   let broken = false;
   for (const seed of list) {
-    const findings = await simulate(seed, join(folder, `${seed}`));
+    const findings = await simulate(seed, join(folder, `${seed}`), values.trace ? say : undefined);
     report(findings);
     broken ||= findings.violations.length > 0;
   }
@@ -56,7 +56,7 @@ async function torture(minutes: number, from: number): Promise<boolean> {
 }
 
 const { values, positionals } = parseArgs({
-  options: { minutes: { type: 'string' }, from: { type: 'string' } },
+  options: { minutes: { type: 'string' }, from: { type: 'string' }, trace: { type: 'boolean' } },
   allowPositionals: true,
 });
 const numbers = [...positionals, values.minutes ?? '1', values.from ?? '1'].map(Number);

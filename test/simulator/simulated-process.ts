@@ -192,13 +192,22 @@ export class SimulatedProcess {
     const commands = new Commands({
       ...{ state, batch, durability: durabilities.indexOf(durability) },
       foreign: tables.flatMap((keys, other) =>
-        other === shard ? [] : [{ keys, incarnation: () => this.#threads.openIncarnation(other) }],
+        other === shard
+          ? []
+          : [
+              {
+                keys,
+                wholeSince: () => this.#threads.keysWholeSince(other),
+                isOpen: () => this.#threads.state(other) === Lifecycle.open,
+              },
+            ],
       ),
     });
     const loop = new ShardLoop({ shard, memory, state, commands, batch, store, clock: () => this.nowMs });
     loop.discardOld();
     state.open();
     this.#threads.setLastTime(shard, store.lastTimeMs);
+    this.#threads.setKeysWhole(shard);
     this.#threads.setState(shard, Lifecycle.open);
     this.#shards[shard] = { loop, store };
   }

@@ -24,9 +24,17 @@ const underWayMax = 24;
 /** Turns after which something that waits for nothing but turns must have come. */
 const patienceTurns = 2_000;
 
-/** Runs a simulation in a folder of its own, which is removed afterwards. */
-export async function simulate(seed: number, path: string): Promise<Findings> {
-  const simulation = new Simulation(seed, path);
+/**
+ * Runs a simulation in a folder of its own, which is removed afterwards.
+ *
+ * @param trace hears of every answer and every fault, for whoever looks into a run
+ */
+export async function simulate(
+  seed: number,
+  path: string,
+  trace: (event: string) => void = () => undefined,
+): Promise<Findings> {
+  const simulation = new Simulation(seed, path, trace);
   try {
     await simulation.run();
   } catch (error) {
@@ -40,14 +48,15 @@ export async function simulate(seed: number, path: string): Promise<Findings> {
 
 class Simulation {
   readonly #world: World;
-  readonly #auditor = new Auditor();
+  readonly #auditor: Auditor;
   readonly #clients: Clients;
   readonly #inFlightMax: number;
   readonly counts: Record<string, number> = {};
   #process: SimulatedProcess | undefined = undefined;
 
-  constructor(seed: number, path: string) {
+  constructor(seed: number, path: string, trace: (event: string) => void) {
     this.#world = new World(seed, path);
+    this.#auditor = new Auditor(trace);
     this.#clients = new Clients(this.#world, this.#auditor);
     this.#inFlightMax = this.#world.pick([8, 16, 64]);
   }
@@ -58,7 +67,6 @@ class Simulation {
 
   async run(): Promise<void> {
     const world = this.#world;
-    if (globalThis.process.env['TRACE']) this.#auditor.trace = (event) => console.log(event);
     const process = await this.#start();
     await this.#until(this.#clients.open(process));
     const steps = stepsMin + world.below(stepsMax - stepsMin);
@@ -72,7 +80,7 @@ class Simulation {
   }
 
   #count(what: string): void {
-    if (what !== 'asks') this.#auditor.trace(`== ${what}`);
+    if (what !== 'asks') this.#auditor.hears(`fault: ${what}`);
     this.counts[what] = (this.counts[what] ?? 0) + 1;
   }
 

@@ -17,7 +17,7 @@ const { side, tables, stock, keysMax, rounds, control, hashSeed } = workerData;
 const [own, other] = [tables[side], tables[1 - side]].map((buffer) => new KeyTable(buffer, keysMax));
 const state = new ShardState({ ordersMax: rounds, keys: own, stock: new StockTable(stock), hashSeed });
 state.open();
-const foreign = [{ keys: other, incarnation: () => 1 }];
+const foreign = [{ keys: other, wholeSince: () => 1, isOpen: () => true }];
 const commands = new Commands({ state, batch: undefined, durability: 2, foreign });
 
 const row = side;

@@ -30,6 +30,7 @@ export interface NextOfBuyer {
 export interface Restock {
   readonly op: 'restock';
   readonly row: number;
+  readonly revision: number;
   readonly quantity: number;
   readonly key: string;
 }
@@ -116,6 +117,7 @@ export function writeRequest(
       break;
     case 'restock': {
       words[at + requestLayout.row] = request.row;
+      words[at + requestLayout.revision] = request.revision;
       words[at + requestLayout.quantity] = request.quantity;
       const keyBytes = request.key === '' ? 0 : writeText(bytes, keyAt, request.key);
       words[at + requestLayout.lengths] = keyBytes << 8;

@@ -65,14 +65,17 @@ type KeyUse =
 export const keyName = (sale: number, buyer: string | undefined, key: string): string =>
   JSON.stringify([sale, buyer ?? null, key]);
 
+/** A shard that is gone has left its table as it was; one that is rebuilding may not have put everything in yet. */
+export type ForeignState = 'open' | 'gone' | 'rebuilding';
+
 export class ShardModel {
   readonly sales = new Map<number, ModelSale>();
   readonly skus = new Map<number, ModelSku>();
   readonly orders: ModelOrder[] = [];
   readonly keys = new Map<string, KeyUse>();
-  /** What the other shard's table has, and whether that shard is open. */
+  /** What the other shard's table has, and how it is with that shard. */
   readonly foreignKeys = new Set<string>();
-  foreignOpen = true;
+  foreignState: ForeignState = 'open';
   durability = 0;
   readonly ordersMax: number;
 
@@ -155,6 +158,11 @@ export class ShardModel {
       const same = order.row === row && order.quantity === quantity;
       return same ? { outcome: Outcome.replayed, order } : { outcome: Outcome.idempotencyConflict };
     }
+    if (key !== '') {
+      const refusal = this.#claim(sale, name);
+      if (refusal !== undefined) return { outcome: refusal };
+    }
+    if (revision > sku.revision) return { outcome: Outcome.staleDefinition };
     const current = revision === sku.revision && revision === sale.revision;
     if (!current || sale.frozen) return { outcome: Outcome.notStarted };
     if (sale.state === SaleState.ended || nowMs >= sale.endsAtMs) return { outcome: Outcome.ended };
@@ -167,10 +175,6 @@ export class ShardModel {
     if (available === 0) return { outcome: Outcome.soldOut };
     if (available < quantity) return { outcome: Outcome.insufficientStock };
     if (this.orders.length === this.ordersMax) return { outcome: Outcome.overloaded };
-    if (key !== '') {
-      const refusal = this.#claim(sale, name);
-      if (refusal !== undefined) return { outcome: refusal };
-    }
     const order: ModelOrder = {
       number: this.orders.length,
       sale: sale.number,
@@ -192,8 +196,9 @@ export class ShardModel {
   /** Why a key cannot be used, where another shard may have it. */
   #claim(sale: ModelSale, name: string): Outcome | undefined {
     if (!sale.spread) return undefined;
-    if (!this.foreignOpen) return Outcome.shardRecovering;
-    return this.foreignKeys.has(name) ? Outcome.idempotencyConflict : undefined;
+    if (this.foreignState === 'rebuilding') return Outcome.shardRecovering;
+    if (!this.foreignKeys.has(name)) return undefined;
+    return this.foreignState === 'open' ? Outcome.idempotencyConflict : Outcome.shardRecovering;
   }
 
   #ask({ op, number }: Ask, nowMs: number): Answer {
@@ -235,9 +240,10 @@ export class ShardModel {
     return order === undefined ? { outcome: Outcome.none } : { outcome: Outcome.done, order };
   }
 
-  #restock({ row, quantity, key }: Restock, nowMs: number): Answer {
+  #restock({ row, revision, quantity, key }: Restock, nowMs: number): Answer {
     const sku = this.skus.get(row);
     if (sku === undefined) return { outcome: Outcome.skuNotFound };
+    if (revision !== sku.revision) return { outcome: Outcome.staleDefinition };
     const { sale } = sku;
     const name = keyName(sale.number, undefined, key);
     const used = key === '' ? undefined : this.keys.get(name);
