@@ -9,7 +9,7 @@ import { assert } from './assert.js';
 import { LeiniaoError } from './errors.js';
 import { describeIssues, issuesOf, type Validator } from './validation.js';
 
-/** Limits that are part of the contract or of a byte layout. Not options: changing one changes the format. */
+/** What is bounded, and by how much. Not options: many are part of the contract, of a byte layout or of a file's format. */
 export const limits = {
   saleIdBytesMax: 64,
   skuIdBytesMax: 64,
@@ -23,7 +23,7 @@ export const limits = {
   skusPerSaleMax: 1_024,
   /** In sales that are not over, at a time. */
   skusMax: 4_096,
-  /** Stock rows: the SKUs that orders were ever placed for keep theirs, and with it their counters. */
+  /** Stock rows: the SKUs of sales that are over keep theirs, and with them their counters. */
   stockRowsMax: 1 << 16,
   shardsMax: 128,
   ordersPerShardMax: 1 << 24,
@@ -50,6 +50,8 @@ export const limits = {
   shardOpenPollMs: 200,
   /** Bytes of bodies that one server keeps while the rest of them is on its way. */
   gatheredBytesMax: 64 * 1024 * 1024,
+  /** Bytes of long answers that one server keeps for clients who read slowly. */
+  unsentBytesMax: 64 * 1024 * 1024,
   /** Requests an acceptor writes before it publishes them: a shard starts on a batch while it is being written. */
   publishCountMax: 256,
   /** Characters of an answer that are handed over at once; of a longer one only as much as the client takes. */

@@ -12,3 +12,17 @@ export const silentLogger: Logger = {
   warn: () => undefined,
   error: () => undefined,
 };
+
+/** The same logger, but one that throws takes nobody with it. */
+export function guarded(log: Logger): Logger {
+  const quietly =
+    (level: keyof Logger): Logger['info'] =>
+    (...line: unknown[]) => {
+      try {
+        (log[level] as (...line: unknown[]) => void)(...line);
+      } catch {
+        // Whoever gave us such a logger has nobody left to tell.
+      }
+    };
+  return { info: quietly('info'), warn: quietly('warn'), error: quietly('error') };
+}

@@ -15,6 +15,8 @@ export interface ExchangeHost {
   active: number;
   /** Bytes of bodies that are kept while the rest of them is on its way. */
   gatheredBytes: number;
+  /** Bytes of answers that their clients have yet to read. */
+  unsentBytes: number;
   /** Set when the server shuts down: every answer that is sent at once then closes its connection. */
   closing: boolean;
   /** Set while uWebSockets.js calls us: it has corked the socket then. */
@@ -44,6 +46,9 @@ const transferEncoding = problemAnswer({
   errors: [{ path: '/headers/transfer-encoding', message: 'is not accepted' }],
 });
 const tooManyBodies = problemAnswer(refuse('overloaded', 'Too many bodies are on their way at once.', 1));
+const tooManyAnswers = problemAnswer(
+  refuse('overloaded', 'Too many long answers wait for clients to read them.', 1),
+);
 const notUtf8 = problemAnswer({
   ...refuse('invalid_request', 'The body is not UTF-8.'),
   errors: [{ path: '', message: 'must be UTF-8' }],
@@ -54,6 +59,7 @@ export class Exchange {
   /** Undefined once answered, or once the client is gone. */
   #res: HttpResponse | undefined;
   #gatheredBytes = 0;
+  #unsentBytes = 0;
 
   /** Registers for the client's disappearance, which has to come first of all. */
   constructor(host: ExchangeHost, res: HttpResponse) {
@@ -74,6 +80,7 @@ export class Exchange {
   #finished(): void {
     const host = this.#host;
     host.gatheredBytes -= this.#gatheredBytes;
+    host.unsentBytes -= this.#unsentBytes;
     host.active -= 1;
     if (host.active === 0) host.onIdle?.();
   }
@@ -86,12 +93,20 @@ export class Exchange {
   send(head: Text, body: Text, close = false): void {
     const res = this.#res;
     if (res === undefined) return;
-    this.#res = undefined;
     const host = this.#host;
     if (body.length > limits.answerCharsAtOnceMax) {
+      const bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+      if (host.unsentBytes + bytes > limits.unsentBytesMax) {
+        this.answer(tooManyAnswers);
+        return;
+      }
+      host.unsentBytes += bytes;
+      this.#unsentBytes = bytes;
+      this.#res = undefined;
       this.#sendInParts(res, head, typeof body === 'string' ? Buffer.from(body) : body);
       return;
     }
+    this.#res = undefined;
     const closing = close || host.closing;
     // Head and body leave in one system call: within a callback of uWebSockets.js that is so by itself.
     if (host.corked) res.writeStatus(head).end(body, closing);

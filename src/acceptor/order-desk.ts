@@ -128,8 +128,8 @@ export class OrderDesk {
    */
   placeMany(requests: readonly OrderRequest[]): Promise<OrderOutcomes> {
     return new Promise((resolve) => {
-      // An array of our own: the caller may do with his what he likes.
-      new PlaceBatch(this.#context, requests.slice(), resolve).resume();
+      // Copies: the caller may do with his what he likes, and what was validated is what is sent.
+      new PlaceBatch(this.#context, requests.map(copyOf), resolve).resume();
     });
   }
 
@@ -230,10 +230,19 @@ export function askOrder(
   }
 }
 
+/** A request of our own, each property read once; undefined where it cannot be read. */
+function copyOf(request: OrderRequest): OrderRequest | undefined {
+  try {
+    return { ...request };
+  } catch {
+    return undefined;
+  }
+}
+
 /** A batch of orders on its way: the token of each reply is the order's index. */
 class PlaceBatch implements ReplySink, Waiter {
   readonly #context: OrderContext;
-  readonly #requests: readonly OrderRequest[];
+  readonly #requests: readonly (OrderRequest | undefined)[];
   readonly #resolve: (outcomes: OrderOutcomes) => void;
   readonly #outcomes: OrderOutcomes;
   readonly #count: number;
@@ -242,7 +251,7 @@ class PlaceBatch implements ReplySink, Waiter {
 
   constructor(
     context: OrderContext,
-    requests: readonly OrderRequest[],
+    requests: readonly (OrderRequest | undefined)[],
     resolve: (outcomes: OrderOutcomes) => void,
   ) {
     this.#context = context;
@@ -261,7 +270,7 @@ class PlaceBatch implements ReplySink, Waiter {
     const nowMs = clock();
     for (; this.#next < this.#count; this.#next++) {
       const index = this.#next;
-      const dispatched = this.#trySend(this.#requests[index]!, index, nowMs);
+      const dispatched = this.#send(this.#requests[index], index, nowMs);
       if (dispatched === 'dispatched') continue;
       // A single order is answered rather than kept waiting: its caller has no batch to be patient about.
       if (dispatched === 'overloaded' && this.#count > 1 && dispatcher.awaitRoom(this)) return;
@@ -271,35 +280,27 @@ class PlaceBatch implements ReplySink, Waiter {
     this.#resolveIfDone();
   }
 
-  /** A request that cannot even be read is its caller's mistake, and none of the others'. */
-  #trySend(request: OrderRequest, index: number, nowMs: number): Dispatched | 'refused' {
-    try {
-      return this.#send(request, index, nowMs);
-    } catch {
-      this.#outcomes.refuseWith(index, unreadable);
-      return 'refused';
-    }
-  }
-
   /** Dispatches a request, unless it is refused at once; then its outcome is kept here. */
-  #send(request: OrderRequest, index: number, nowMs: number): Dispatched | 'refused' {
+  #send(request: OrderRequest | undefined, index: number, nowMs: number): Dispatched | 'refused' {
     const { catalogue, dispatcher } = this.#context;
-    const sku = isOrderRequest(request) ? catalogue.get(request.sale)?.skuById.get(request.sku) : undefined;
-    if (sku === undefined) {
+    const known = isOrderRequest(request) ? request : undefined;
+    const sku = known && catalogue.get(known.sale)?.skuById.get(known.sku);
+    if (known === undefined || sku === undefined) {
       this.#outcomes.refuseWith(index, this.#whyNot(request));
       return 'refused';
     }
-    const key = request.idempotencyKey ?? '';
+    const key = known.idempotencyKey ?? '';
     const outcome = admit(sku, this.#context, key !== '', nowMs);
     if (outcome !== Outcome.done) {
       this.#outcomes.refuse(index, outcome);
       return 'refused';
     }
     const patient = this.#count > 1;
-    return dispatcher.place(sku, request.buyer, request.quantity ?? 1, key, this, index, patient);
+    return dispatcher.place(sku, known.buyer, known.quantity ?? 1, key, this, index, patient);
   }
 
-  #whyNot(request: OrderRequest): Refusal {
+  #whyNot(request: OrderRequest | undefined): Refusal {
+    if (request === undefined) return unreadable;
     const errors = issuesOf(orderRequest, request, formatSentences);
     if (errors.length > 0) return { ...refuse('invalid_request', 'The order is malformed.'), errors };
     return this.#context.catalogue.get(request.sale) === undefined ? saleNotFound : skuNotFound;

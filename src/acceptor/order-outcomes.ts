@@ -20,12 +20,9 @@ export interface OutcomeReader {
 /** Columns of 32 bits per order, then two of 64. */
 const wordColumns = 6;
 
-/**
- * Array-like and iterable; outcome `i` belongs to request `i`. The orders given must not be changed as long as outcomes
- * are read.
- */
+/** Array-like and iterable; outcome `i` belongs to request `i`. */
 export class OrderOutcomes implements Iterable<OrderOutcome> {
-  readonly #requests: readonly OrderRequest[];
+  readonly #requests: readonly (OrderRequest | undefined)[];
   readonly #reader: OutcomeReader;
   readonly #words: Int32Array;
   readonly #times: Float64Array;
@@ -35,7 +32,7 @@ export class OrderOutcomes implements Iterable<OrderOutcome> {
   #replayed = 0;
 
   /** @internal */
-  constructor(requests: readonly OrderRequest[], reader: OutcomeReader) {
+  constructor(requests: readonly (OrderRequest | undefined)[], reader: OutcomeReader) {
     this.#requests = requests;
     this.#reader = reader;
     this.#words = new Int32Array(requests.length * wordColumns);

@@ -31,6 +31,7 @@ export async function listen(options: ServerOptions): Promise<HttpServer> {
   const host: ExchangeHost = {
     active: 0,
     gatheredBytes: 0,
+    unsentBytes: 0,
     closing: false,
     corked: false,
     onIdle: undefined,

@@ -21,6 +21,7 @@ import { availableParallelism, freemem, totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { compareVersions } from '../acceptor/uws/elf.js';
 import { describeUws, type UwsReport } from '../acceptor/uws/load.js';
+import { readMeta } from '../store/data-dir.js';
 
 /** `problem`: the engine cannot run. `warning`: it runs, but not as it should. */
 type Status = 'ok' | 'warning' | 'problem';
@@ -179,6 +180,13 @@ function describeDataFolder(path: string, folder: string): Finding {
       `${folder} cannot be written`,
       'change its owner or mode, or choose another data folder',
     );
+  }
+  if (folder === path) {
+    try {
+      readMeta(path);
+    } catch (error) {
+      return problem(name, messageOf(error), 'choose another data folder');
+    }
   }
   return ok(name, folder === path ? path : `${path}, which will be made in ${folder}`);
 }

@@ -26,7 +26,7 @@ import {
   shardsDefault,
 } from '../config.js';
 import { LeiniaoError, type Refusal, refuse } from '../errors.js';
-import { type Logger, silentLogger } from '../log.js';
+import { guarded, type Logger, silentLogger } from '../log.js';
 import { allocateSharedMemory, type SharedMemory } from '../memory/shared-memory.js';
 import { StockTable } from '../memory/stock-table.js';
 import { ThreadTable } from '../memory/thread-table.js';
@@ -72,8 +72,9 @@ export class Engine {
    * @throws LeiniaoError `invalid_options`, `data_dir_*` or `shard_failed`
    */
   static async start(options: EngineOptions & { readonly log?: Logger } = {}): Promise<Engine> {
-    const { log = silentLogger, ...given } = options ?? {};
-    requireLogger(log);
+    const { log: givenLog = silentLogger, ...given } = options ?? {};
+    requireLogger(givenLog);
+    const log = guarded(givenLog);
     // The key stays out of what is handed on: only an acceptor signs.
     const { receiptKey, ...config } = resolveEngineOptions(given);
     const signingKey = receiptKey === undefined ? undefined : readPrivateKey(receiptKey);
@@ -94,6 +95,7 @@ export class Engine {
         inFlightMax: config.inFlightMax,
         keysPerShardMax: config.ordersPerShardMax,
       });
+      const stock = new StockTable(memory.stock);
       const origin = clockOrigin();
       const clock = clockFrom(origin);
       dispatcher = new Dispatcher({
@@ -110,9 +112,10 @@ export class Engine {
         heapMiBMax: config.shardHeapMiBMax,
         events: {
           failed: (shard, error, retryMs) => {
+            for (let row = shard; row < limits.stockRowsMax; row += memory.shards) stock.mend(row);
+            dispatcher?.abandon(shard);
             const next = retryMs === undefined ? 'it stays closed' : `it is started again in ${retryMs} ms`;
             log.error({ err: error, shard }, `a shard has failed, its SKUs answer shard_recovering; ${next}`);
-            dispatcher?.abandon(shard);
           },
           closedBadly: (shard, error) => log.error({ err: error, shard }, 'a shard failed as it was closed'),
           reopened: (shard) => {
@@ -128,20 +131,19 @@ export class Engine {
       followStores(origin, clock, new ThreadTable(memory.threads, shards), shards, log);
       dataDir?.markComplete();
       const catalogue = new Catalogue(shards);
-      const stock = new StockTable(memory.stock);
       const storeId = dataDir?.storeId ?? randomBytes(16).toString('hex');
       const ids = new OrderIds(Number.parseInt(storeId.slice(0, 6), 16), shards);
       const receipts = signingKey === undefined ? undefined : new ReceiptSigner(signingKey, storeId);
       if (receipts !== undefined) log.info({ keyId: receipts.keyId }, 'orders get receipts');
-      control = new SaleControl({ catalogue, dispatcher, stock, records, clock });
+      control = new SaleControl({
+        ...{ catalogue, dispatcher, stock, records, clock },
+        onFailedWrite: (error) => log.error({ err: error }, 'a change to a sale could not be stored'),
+      });
       await control.restore(records?.read() ?? []);
       const context: OrderContext = { dispatcher, catalogue, stock, ids, clock, receipts };
       return new Engine({ config, log, dataDir, records, pool, context, control });
     } catch (error) {
-      dispatcher?.close();
-      await pool?.close();
-      await records?.close();
-      await dataDir?.close();
+      await closeAll(dispatcher, pool, records, dataDir);
       throw error;
     }
   }
@@ -335,13 +337,13 @@ export class Engine {
 
   async #close(): Promise<void> {
     const { context, control, pool, records, dataDir, log } = this.#parts;
-    await Promise.all(Array.from(this.#servers, (server) => server.close()));
-    await control.idle();
-    await context.dispatcher.idle();
-    context.dispatcher.close();
-    await pool.close();
-    await records?.close();
-    await dataDir?.close();
+    try {
+      await Promise.all(Array.from(this.#servers, (server) => server.close()));
+      await control.idle();
+      await context.dispatcher.idle();
+    } finally {
+      await closeAll(context.dispatcher, pool, records, dataDir);
+    }
     log.info('closed');
   }
 
@@ -349,6 +351,25 @@ export class Engine {
     return this.#closing === undefined
       ? undefined
       : refuse('shutting_down', 'The engine is shutting down.', 1);
+  }
+}
+
+/** Closes what there is, from the outside in; one that fails keeps none of the others open. */
+async function closeAll(
+  dispatcher: Dispatcher | undefined,
+  pool: ShardPool | undefined,
+  records: CatalogueStore | undefined,
+  dataDir: DataDir | undefined,
+): Promise<void> {
+  dispatcher?.close();
+  try {
+    await pool?.close();
+  } finally {
+    try {
+      await records?.close();
+    } finally {
+      await dataDir?.close();
+    }
   }
 }
 

@@ -13,7 +13,7 @@ import { limits } from '../config.js';
 import { LeiniaoError, type Refusal, refuse } from '../errors.js';
 import { Opcode } from '../memory/records.js';
 import type { StockTable } from '../memory/stock-table.js';
-import type { Catalogue, CatalogueSale, CatalogueSku, SaleRecord } from '../sale/catalogue.js';
+import type { Catalogue, CatalogueSale, CatalogueSku, SalePlan, SaleRecord } from '../sale/catalogue.js';
 import { build, recordOf } from '../sale/catalogue.js';
 import { Outcome } from '../sale/outcome.js';
 import { Phase, phaseAt, phaseName, SaleState } from '../sale/phase.js';
@@ -34,6 +34,7 @@ export class SaleControl implements SaleOperator {
   readonly #stock: StockTable;
   readonly #records: SaleRecords | undefined;
   readonly #clock: Clock;
+  readonly #onFailedWrite: (error: unknown) => void;
   #last: Promise<unknown> = Promise.resolve();
   #pending = 0;
 
@@ -44,12 +45,15 @@ export class SaleControl implements SaleOperator {
     stock: StockTable;
     records: SaleRecords | undefined;
     clock: Clock;
+    /** Told why a change could not be stored. */
+    onFailedWrite: (error: unknown) => void;
   }) {
     this.#catalogue = options.catalogue;
     this.#dispatcher = options.dispatcher;
     this.#stock = options.stock;
     this.#records = options.records;
     this.#clock = options.clock;
+    this.#onFailedWrite = options.onFailedWrite;
   }
 
   /** Takes in what is stored and sends it to the shards, which keep what they know already. */
@@ -84,7 +88,12 @@ export class SaleControl implements SaleOperator {
 
   async #putSale(id: string, definition: SaleDefinition): Promise<SaleResult | Refusal> {
     if (!isId(id)) return malformed('/sale', formatSentences['leiniao-id']!);
-    const plan = this.#catalogue.plan(id, definition, this.#clock());
+    let plan: SalePlan;
+    try {
+      plan = this.#catalogue.plan(id, definition, this.#clock());
+    } catch {
+      return malformed('', 'must be a plain object');
+    }
     if ('ok' in plan) return plan;
     if (plan.kind === 'unchanged') {
       // The call before this one may have failed half-way; shards keep what they know already.
@@ -115,7 +124,8 @@ export class SaleControl implements SaleOperator {
       await this.#records?.put(record);
       return undefined;
     } catch (error) {
-      return refuse('overloaded', `The change could not be stored: ${(error as Error).message}`, 10);
+      this.#onFailedWrite(error);
+      return refuse('overloaded', 'The change could not be stored. The log says why.', 10);
     }
   }
 

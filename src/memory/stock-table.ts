@@ -48,7 +48,7 @@ export class StockTable {
       // An even version that did not move proves that no change of more than one counter overlapped the loads; and
       // of a change of `available` alone either value is right.
       const whole = (before & 1) === 0 && Atomics.load(words, base + version) === before;
-      // A writer that died in between left the version odd; its successor mends that when it opens.
+      // A writer that has just died in between has left the version odd.
       if (whole || attempt === limits.stockReadsMax) {
         return { total: units, available: left, held: units - left - sold, confirmed: sold };
       }
@@ -84,6 +84,15 @@ export class StockTable {
     Atomics.store(words, base + confirmed, now.confirmed);
     Atomics.store(words, base + total, now.total);
     this.#close(base);
+  }
+
+  /**
+   * Ends the change that a row's owner was at when its thread died, so that readers need not wait for it. Only when the
+   * thread is gone. What the row says then may be half of the change, until a successor writes it outright.
+   */
+  mend(row: number): void {
+    const base = row * rowWords;
+    if ((Atomics.load(this.#words, base + version) & 1) === 1) this.#close(base);
   }
 
   /** Makes the version odd: readers that overlap what follows try again. */

@@ -134,7 +134,8 @@ export class Catalogue {
       return refuse('overloaded', `There is room for ${limits.skusMax} SKUs in sales that are not over.`, 60);
     }
     const places = this.#place(definition, kept, nowMs);
-    if (places === undefined) return refuse('overloaded', outOfRows, 60);
+    // No Retry-After: waiting does not help.
+    if (places === undefined) return refuse('overloaded', outOfRows);
     const sale = build({
       id,
       number: before?.number ?? this.#lastNumber + 1,
@@ -273,7 +274,8 @@ function copyOf({ skus, ...rest }: SaleDefinition): SaleDefinition {
   return { ...rest, skus: skus.map((sku) => ({ ...sku })) };
 }
 
-/** The last instant that RFC 3339 can write. */
+/** The first and the last instant that RFC 3339 can write. */
+const timeMsMin = Date.parse('0000-01-01T00:00:00Z');
 const timeMsMax = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 /** What a schema cannot say: times that are no times, an end before its start, the same SKU twice. */
@@ -281,6 +283,7 @@ function furtherIssues(definition: SaleDefinition, startsAtMs: number, endsAtMs:
   const issues: ValidationIssue[] = [];
   if (Number.isNaN(startsAtMs)) issues.push({ path: '/startsAt', message: 'is not a time on the calendar' });
   if (Number.isNaN(endsAtMs)) issues.push({ path: '/endsAt', message: 'is not a time on the calendar' });
+  if (startsAtMs < timeMsMin) issues.push({ path: '/startsAt', message: 'must not be before the year 0' });
   if (startsAtMs > timeMsMax) issues.push({ path: '/startsAt', message: 'must be before the year 10000' });
   if (definition.endsAt !== undefined && endsAtMs > timeMsMax) {
     issues.push({ path: '/endsAt', message: 'must be before the year 10000' });

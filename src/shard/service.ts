@@ -50,6 +50,15 @@ export default async function runShard(task: ShardTask): Promise<ShardEnd> {
   }
 }
 
+/** A journal whose orders contradict its counters is damaged, and stays so however often it is read. */
+function requireExact(state: ShardState, shard: number): void {
+  try {
+    state.checkCounters();
+  } catch (cause) {
+    throw new LeiniaoError('data_dir_damaged', `shard ${shard}: ${(cause as Error).message}`, { cause });
+  }
+}
+
 async function serveShard(task: ShardTask): Promise<void> {
   const { shard, memory } = task;
   const threads = new ThreadTable(memory.threads, memory.shards);
@@ -73,7 +82,7 @@ async function serveShard(task: ShardTask): Promise<void> {
     (commit) => applyCommit(state, commit),
   );
   try {
-    state.checkCounters();
+    requireExact(state, shard);
     const batch = task.durability === 'memory' ? undefined : new Batch();
     const commands = new Commands({
       state,

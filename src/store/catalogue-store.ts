@@ -1,8 +1,10 @@
-/** Sale definitions on disk: MessagePack records in an LMDB environment of their own. The engine's thread owns it. */
+/** Sale definitions on disk: hashed MessagePack records in an LMDB environment of their own. The engine's thread owns it. */
+import { createHash } from 'node:crypto';
 import { Packr } from 'msgpackr';
 import { LeiniaoError } from '../errors.js';
 import type { SaleRecord } from '../sale/catalogue.js';
 import { saleDefinition } from '../sale/schema.js';
+import { hashBytes } from './batch.js';
 import { type Environment, everyRecord, type NamedRecords, openEnvironment, requireRoom } from './lmdb.js';
 
 /** Plain maps on disk, so that any MessagePack reader can read them. */
@@ -16,8 +18,7 @@ export class CatalogueStore {
   /** Opens the catalogue in folder `path`. Throws `data_dir_damaged`. */
   constructor(path: string) {
     this.#path = path;
-    this.#environment = openEnvironment(path);
-    this.#sales = this.#environment.openDB<Buffer, string>({ name: 'sales', encoding: 'binary' });
+    [this.#environment, this.#sales] = openSales(path);
   }
 
   /** Every stored sale, in the order in which they were created. */
@@ -36,14 +37,13 @@ export class CatalogueStore {
    *   newly opened environment shows counts, because LMDB may have failed before or after the record was there.
    */
   async put(record: SaleRecord): Promise<void> {
-    const bytes = packr.pack(record);
+    const bytes = seal(packr.pack(record));
     requireRoom(this.#path, bytes.length);
     try {
       this.#sales.putSync(record.id, bytes);
     } catch (error) {
       await this.#environment.close();
-      this.#environment = openEnvironment(this.#path);
-      this.#sales = this.#environment.openDB<Buffer, string>({ name: 'sales', encoding: 'binary' });
+      [this.#environment, this.#sales] = openSales(this.#path);
       if (!this.#sales.get(record.id)?.equals(bytes)) throw error;
     }
   }
@@ -53,10 +53,27 @@ export class CatalogueStore {
   }
 }
 
+function openSales(path: string): [Environment, NamedRecords] {
+  const environment = openEnvironment(path);
+  return [environment, environment.openDB<Buffer, string>({ name: 'sales', encoding: 'binary' })];
+}
+
+/** A record with the SHA-256 of its content in front: LMDB does not notice a byte that changed. */
+function seal(content: Buffer): Buffer {
+  return Buffer.concat([createHash('sha256').update(content).digest(), content]);
+}
+
+function unseal(bytes: Buffer): Buffer {
+  const content = bytes.subarray(hashBytes);
+  const hash = createHash('sha256').update(content).digest();
+  if (!hash.equals(bytes.subarray(0, hashBytes))) throw new Error('its content does not match its hash');
+  return content;
+}
+
 function readRecord(id: string, bytes: Buffer): SaleRecord {
   let record: Partial<SaleRecord> | null;
   try {
-    record = packr.unpack(bytes) as Partial<SaleRecord> | null;
+    record = packr.unpack(unseal(bytes)) as Partial<SaleRecord> | null;
   } catch (cause) {
     throw new LeiniaoError('data_dir_damaged', `the stored sale ${String(id)} cannot be read`, { cause });
   }

@@ -31,7 +31,7 @@ const metaName = 'leiniao.json';
 /** What a start that was cut off, or the lock, may leave in a folder that is otherwise empty. */
 const ours = /^(lost\+found|lock\.sock|leiniao\.json\.new|\.probe-\d+)$/;
 
-interface Meta {
+export interface Meta {
   readonly format: number;
   readonly storeId: string;
   readonly shards: number;
@@ -108,8 +108,12 @@ export class DataDir {
   /** Notes that every part has been made. Called once all of them are open. */
   markComplete(): void {
     if (this.#meta.complete) return;
-    for (let shard = 0; shard < this.shards; shard++) syncDir(this.shardPath(shard));
-    syncDir(this.cataloguePath);
+    try {
+      for (let shard = 0; shard < this.shards; shard++) syncDir(this.shardPath(shard));
+      syncDir(this.cataloguePath);
+    } catch (cause) {
+      throw diskError(this.path, cause);
+    }
     writeMeta(this.path, { ...this.#meta, complete: true });
   }
 
@@ -148,7 +152,12 @@ function makeFolders(path: string): void {
   syncDir(parent);
 }
 
-function readMeta(path: string): Meta | undefined {
+/**
+ * What an existing folder says of itself; undefined for one that is empty but for what a start leaves behind.
+ *
+ * @throws LeiniaoError `data_dir_damaged`, `data_dir_version`, `data_dir_unwritable`
+ */
+export function readMeta(path: string): Meta | undefined {
   let text: string;
   try {
     text = readFileSync(join(path, metaName), 'utf8');

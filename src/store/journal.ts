@@ -30,18 +30,17 @@ export class Journal {
     visit: (commit: Commit) => void;
   }): Promise<Journal> {
     const environment = openEnvironment(options.path);
-    const commits = environment.openDB<Buffer, number>({
-      name: 'commits',
-      encoding: 'binary',
-      keyEncoding: 'uint32',
-    });
     const head: ChainHead = {
       number: 0,
       hash: genesisHash(options.storeId, options.shard),
       nextSequence: 1,
       timeMs: 0,
     };
+    let commits: NumberedRecords;
     try {
+      commits = environment.openDB<Buffer, number>({
+        ...{ name: 'commits', encoding: 'binary', keyEncoding: 'uint32' },
+      });
       for (const { key, value } of everyRecord(commits)) {
         if (key !== head.number + 1) {
           throw new LeiniaoError('data_dir_damaged', `journal commit ${head.number + 1} is missing`);

@@ -63,6 +63,10 @@ export function checkDatabaseFile(file: string): void {
   try {
     const { size } = fstatSync(descriptor);
     if (size > 0) new DatabaseFile(file, descriptor, size).check();
+  } catch (cause) {
+    if (cause instanceof LeiniaoError) throw cause;
+    const message = `${file} cannot be read: ${(cause as Error).message}`;
+    throw new LeiniaoError('data_dir_unwritable', message, { cause });
   } finally {
     closeSync(descriptor);
   }
@@ -119,7 +123,8 @@ class DatabaseFile {
   #checkRootAge(bytes: Buffer): void {
     const root = bytes.readBigUInt64LE(meta.mainDatabase + database.root);
     if (root === noRoot) return;
-    if (root > bytes.readBigUInt64LE(meta.lastPage)) this.#fail('has a beginning that leads nowhere');
+    if (root > bytes.readBigUInt64LE(meta.lastPage) || Number(root) * pageBytes >= this.#size)
+      this.#fail('has a beginning that leads nowhere');
     const page = Buffer.alloc(header.bytes);
     const found = readSync(this.#descriptor, page, 0, page.length, Number(root) * pageBytes) === page.length;
     if (!found || page.readBigUInt64LE(header.transaction) !== bytes.readBigUInt64LE(meta.transaction)) {

@@ -23,7 +23,8 @@ export type NamedRecords = Database<Buffer, string>;
  * Opens an environment in folder `path`, made if missing. `overlappingSync: false` makes LMDB flush the data
  * and then write its meta page through O_DSYNC before a synchronous transaction returns.
  *
- * @throws LeiniaoError `data_dir_damaged` when the file is not a whole LMDB database
+ * @throws LeiniaoError `data_dir_damaged` when the file is not a whole LMDB database, `data_dir_unwritable` when it cannot
+ *   be read
  */
 export function openEnvironment(path: string): Environment {
   mkdirSync(path, { recursive: true });
@@ -59,12 +60,12 @@ export function requireDatabase(path: string): void {
  * Checks that the disk of an environment has room for `bytes` more. To be called before every write: an LMDB that meets
  * a full disk in the middle of one has been seen to damage the memory of its process.
  *
- * @throws Error when there is no room
+ * @throws LeiniaoError `data_dir_full`
  */
 export function requireRoom(path: string, bytes: number): void {
   const { bavail, bsize } = statfsSync(path);
   if (bavail * bsize < bytes + limits.storeRoomBytes) {
-    throw new Error(`no space is left on the disk of ${path}`);
+    throw new LeiniaoError('data_dir_full', `no space is left on the disk of ${path}`);
   }
 }
 

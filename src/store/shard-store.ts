@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type Durability, limits } from '../config.js';
 import { LeiniaoError } from '../errors.js';
 import type { Batch } from './batch.js';
-import { commitLayout } from './batch.js';
+import { commitLayout, hashBytes } from './batch.js';
 import { type Commit, follow } from './chain.js';
 import { Journal } from './journal.js';
 import { requireDatabase } from './lmdb.js';
@@ -49,13 +49,17 @@ export class ShardStore {
     const { path, storeId, shard } = options;
     if (options.existing) requireDatabase(path);
     const journal = await Journal.open({ path, storeId, shard, visit });
-    const tailPath = join(path, 'tail.bin');
-    adoptTail(journal, TailFile.read(tailPath), visit);
-    const tail = new TailFile(tailPath);
-    tail.clear();
-    if (options.durability === 'commit') return new ShardStore(journal, tail, options.flushDelayMs);
-    tail.close();
-    return new ShardStore(journal, undefined, 0);
+    try {
+      return withTail(journal, options, visit);
+    } catch (error) {
+      await journal.close();
+      throw error;
+    }
+  }
+
+  /** @internal */
+  static of(journal: Journal, tail: TailFile | undefined, flushDelayMs: number): ShardStore {
+    return new ShardStore(journal, tail, flushDelayMs);
   }
 
   /** Time of the newest commit, ms since the epoch; 0 for none. */
@@ -97,7 +101,7 @@ export class ShardStore {
       head.number += 1;
       head.nextSequence += batch.count;
       head.timeMs = timeMs;
-      head.hash = Buffer.from(record.subarray(commitLayout.hash, commitLayout.hash + 32));
+      head.hash = Buffer.from(record.subarray(commitLayout.hash * 4, commitLayout.hash * 4 + hashBytes));
       if (this.#pendingBytes >= limits.storePendingBytesMax) this.flush();
     }
     batch.clear();
@@ -117,8 +121,11 @@ export class ShardStore {
 
   /** Brings everything to disk and closes. */
   async close(): Promise<void> {
-    this.flush();
-    await this.abandon();
+    try {
+      this.flush();
+    } finally {
+      await this.abandon();
+    }
   }
 
   /** Closes without writing anything more: after a failure, what is on disk is what recovery has to start from. */
@@ -126,6 +133,21 @@ export class ShardStore {
     this.#tail?.close();
     await this.#journal?.close();
   }
+}
+
+/** Takes in what the tail has, and opens it anew where this durability writes one. */
+function withTail(
+  journal: Journal,
+  { path, durability, flushDelayMs }: ShardStoreOptions,
+  visit: (commit: Commit) => void,
+): ShardStore {
+  const tailPath = join(path, 'tail.bin');
+  adoptTail(journal, TailFile.read(tailPath), visit);
+  const tail = new TailFile(tailPath);
+  tail.clear();
+  if (durability === 'commit') return ShardStore.of(journal, tail, flushDelayMs);
+  tail.close();
+  return ShardStore.of(journal, undefined, 0);
 }
 
 /** Moves tail records that LMDB lacks into the journal, up to the first that does not continue the chain. */

@@ -8,6 +8,7 @@ import { headOf } from '../../dist/acceptor/answer.js';
 import type { ExchangeHost } from '../../dist/acceptor/exchange.js';
 import { route } from '../../dist/acceptor/router.js';
 import { loadUws } from '../../dist/acceptor/uws/load.js';
+import { limits } from '../../dist/config.js';
 import { RawConnection, requestBytes } from '../support/raw-http.js';
 import { until } from '../support/until.js';
 
@@ -16,6 +17,7 @@ const app = uws.App();
 const host: ExchangeHost = {
   active: 0,
   gatheredBytes: 0,
+  unsentBytes: 0,
   closing: false,
   corked: false,
   onIdle: undefined,
@@ -44,11 +46,11 @@ afterAll(() => {
 const ask = (path: string) => requestBytes({ method: 'GET', path });
 
 /** A client that asked for the long answer and does not read it. */
-async function lazy(): Promise<RawConnection> {
+async function lazy(others = 0): Promise<RawConnection> {
   const connection = await RawConnection.open(port);
   connection.socket.pause();
   await connection.send(ask('/long'));
-  await until('the answer to be under way', () => host.active === 1);
+  await until('the answer to be under way', () => host.active === others + 1);
   return connection;
 }
 
@@ -94,4 +96,24 @@ test('are not waited for once they are gone', async () => {
   await gone;
   await until('the server to be idle', () => host.active === 0);
   await expectServed();
+});
+
+test('tie up so much memory and no more: beyond it a long answer is refused', async () => {
+  const bytes = Buffer.byteLength(long);
+  const room = Math.floor(limits.unsentBytesMax / bytes);
+  const lazyOnes: RawConnection[] = [];
+  for (let i = 0; i < room; i++) lazyOnes.push(await lazy(i));
+  expect(host.unsentBytes).toBe(room * bytes);
+  const other = await RawConnection.open(port);
+  await other.send(ask('/long'));
+  const refused = await other.answer();
+  expect(refused.status).toBe(503);
+  expect(JSON.parse(refused.body)).toMatchObject({ code: 'overloaded' });
+  await expectServed();
+  for (const connection of lazyOnes) connection.socket.resetAndDestroy();
+  await until('the server to be idle', () => host.active === 0);
+  expect(host.unsentBytes).toBe(0);
+  await other.send(ask('/long'));
+  expect((await other.answer(20_000)).body === long).toBe(true);
+  other.destroy();
 });

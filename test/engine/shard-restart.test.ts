@@ -73,7 +73,8 @@ async function start(shards: number, durability: Durability = 'fsync') {
   });
   const catalogue = new Catalogue(shards);
   const stock = new StockTable(memory.stock);
-  const control = new SaleControl({ catalogue, dispatcher, stock, records: undefined, clock });
+  const onFailedWrite = () => undefined;
+  const control = new SaleControl({ catalogue, dispatcher, stock, records: undefined, clock, onFailedWrite });
   onTestFinished(async () => {
     await dispatcher.idle();
     dispatcher.close();
@@ -225,6 +226,8 @@ describe('a shard that ends with an uncaught error', () => {
     await parts.crash(shard);
     // Half carried out: the shard that is gone cannot be told.
     expect(await parts.control.pauseSale('s')).toMatchObject({ ok: false, code: 'shard_recovering' });
+    const early = { sale: 's', sku: 'b', buyer: 'v', idempotencyKey: 'early' };
+    expect(await parts.desk.place(early)).toMatchObject({ ok: false, code: 'paused' });
     await until('the shard to be open again', () => parts.reopened() === 1);
     await parts.control.idle();
     // Keyed, so that the shard itself has to answer.

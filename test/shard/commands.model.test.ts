@@ -68,7 +68,8 @@ interface PlaceAction {
   readonly buyer: string;
   readonly quantity: number;
   readonly key: string;
-  readonly stale: boolean;
+  /** How far the revision it is made for is from the one that the shard knows. */
+  readonly revisionOff: number;
 }
 
 interface SkuGiven {
@@ -88,6 +89,7 @@ type Action =
       readonly sku: number;
       readonly quantity: number;
       readonly key: string;
+      readonly revisionOff: number;
     }
   | { readonly kind: 'control'; readonly sale: number; readonly state: SaleState }
   | {
@@ -123,6 +125,7 @@ const sale = fc.constantFrom(...saleNumbers);
 const sku = fc.nat(skusPerSale - 1);
 const buyer = fc.constantFrom(...buyers);
 const key = fc.constantFrom(...keys);
+const revisionOff = fc.nat(30).map((n) => (n === 29 ? -1 : n === 30 ? 1 : 0));
 const place: fc.Arbitrary<PlaceAction> = fc.record({
   kind: fc.constant('place' as const),
   sale,
@@ -130,7 +133,7 @@ const place: fc.Arbitrary<PlaceAction> = fc.record({
   buyer,
   quantity: fc.constantFrom(1, 1, 1, 2, 3, 1_000),
   key,
-  stale: fc.nat(15).map((n) => n === 15),
+  revisionOff,
 });
 const meanwhile = fc.array(place, { maxLength: 6 });
 const skuGiven = fc.record({ stock: fc.nat(9), limit: fc.constantFrom(0, 0, 1, 2, 5) });
@@ -161,6 +164,7 @@ const operators: fc.Arbitrary<Action> = fc.oneof(
       sku,
       quantity: fc.constantFrom(-1_000, -2, -1, 1, 1, 3, 2_000_000_000),
       key,
+      revisionOff,
     }),
   },
   {
@@ -268,7 +272,7 @@ class Operator {
       case 'restock': {
         const { quantity, key: restockKey } = action;
         {
-          const revision = this.#defined.get(action.sale)?.[0]?.revision ?? 0;
+          const revision = (this.#defined.get(action.sale)?.[0]?.revision ?? 0) + action.revisionOff;
           return [
             { op: 'restock', row: rowOf(action.sale, action.sku), revision, quantity, key: restockKey },
           ];
@@ -303,7 +307,7 @@ class Operator {
 
   #place(action: PlaceAction): Place {
     const { quantity, key: placeKey, buyer: placeBuyer } = action;
-    const revision = (this.#defined.get(action.sale)?.[0]?.revision ?? 0) - (action.stale ? 1 : 0);
+    const revision = (this.#defined.get(action.sale)?.[0]?.revision ?? 0) + action.revisionOff;
     const row = rowOf(action.sale, action.sku);
     return { op: 'place', row, revision, quantity, buyer: placeBuyer, key: placeKey };
   }
@@ -752,6 +756,7 @@ describe(seeded('commands called directly'), () => {
     'place ended',
     'place skuNotFound',
     'place idempotencyConflict',
+    'place staleDefinition',
     'place overloaded',
     'place shardRecovering',
     'confirm done',
@@ -772,6 +777,7 @@ describe(seeded('commands called directly'), () => {
     'restock done',
     'restock replayed',
     'restock skuNotFound',
+    'restock staleDefinition',
     'restock ended',
     'restock insufficientStock',
     'restock invalidRequest',

@@ -2,7 +2,8 @@
  * Simulations from the command line.
  *
  *   npm run simulate:seed -- SEED [SEED …] [--trace]  runs exactly these
- *   npm run torture -- --minutes N [--from S]  runs one seed after the other until the time is up or a promise is broken
+ *   npm run torture -- --minutes N [--from S]  runs one seed after the other, until the time is up or a promise is broken;
+ *                      --seeds N               or so many of them
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +11,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Findings, simulate } from './simulation.js';
 
-const usage = 'give seeds to run, or --minutes N [--from SEED]';
+const usage = 'give seeds to run, or --minutes N or --seeds N [--from SEED]';
 const folder = mkdtempSync(join(tmpdir(), 'leiniao-simulator-'));
 
 function say(text: string): void {
@@ -33,12 +34,12 @@ async function seeds(list: readonly number[]): Promise<boolean> {
   return broken;
 }
 
-async function torture(minutes: number, from: number): Promise<boolean> {
+async function torture(minutes: number, count: number, from: number): Promise<boolean> {
   const endMs = performance.now() + minutes * 60_000;
   const totals: Record<string, number> = {};
   let reportMs = performance.now();
   let runs = 0;
-  for (let seed = from; performance.now() < endMs; seed++) {
+  for (let seed = from; performance.now() < endMs && runs < count; seed++) {
     const findings = await simulate(seed, join(folder, `${seed}`));
     runs += 1;
     for (const [name, count] of Object.entries(findings.counts)) totals[name] = (totals[name] ?? 0) + count;
@@ -56,12 +57,19 @@ async function torture(minutes: number, from: number): Promise<boolean> {
 }
 
 const { values, positionals } = parseArgs({
-  options: { minutes: { type: 'string' }, from: { type: 'string' }, trace: { type: 'boolean' } },
+  options: {
+    minutes: { type: 'string' },
+    seeds: { type: 'string' },
+    from: { type: 'string' },
+    trace: { type: 'boolean' },
+  },
   allowPositionals: true,
 });
-const numbers = [...positionals, values.minutes ?? '1', values.from ?? '1'].map(Number);
+const { minutes, seeds: count } = values;
+const numbers = [...positionals, minutes ?? '1', count ?? '1', values.from ?? '1'].map(Number);
+const isTorture = minutes !== undefined || count !== undefined;
 try {
-  if (numbers.some(Number.isNaN) || (positionals.length === 0) === (values.minutes === undefined)) {
+  if (numbers.some(Number.isNaN) || positionals.length > 0 === isTorture) {
     say(usage);
     process.exitCode = 2;
   } else {
@@ -70,7 +78,11 @@ try {
     const broken =
       positionals.length > 0
         ? await seeds(positionals.map(Number))
-        : await torture(Number(values.minutes), from);
+        : await torture(
+            Number(minutes ?? Number.POSITIVE_INFINITY),
+            Number(count ?? Number.POSITIVE_INFINITY),
+            from,
+          );
     process.exitCode = broken ? 1 : 0;
   }
 } finally {

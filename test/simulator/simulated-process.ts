@@ -74,7 +74,14 @@ export class SimulatedProcess {
     const ids = new OrderIds(Number.parseInt(storeId.slice(0, 6), 16), shards);
     const dispatcher = this.#dispatcher;
     const records = { put: (record: SaleRecord) => this.#putRecord(record) };
-    this.control = new SaleControl({ catalogue, dispatcher, stock, records, clock });
+    this.control = new SaleControl({
+      catalogue,
+      dispatcher,
+      stock,
+      records,
+      clock,
+      onFailedWrite: () => undefined,
+    });
     this.desk = new OrderDesk({ dispatcher, catalogue, stock, ids, clock });
     let end = (): void => undefined;
     this.gone = new Promise((resolve) => {
