@@ -63,9 +63,8 @@ function compareSku(
   for (const text of differences(sale, declared, sku)) {
     result.findings.push({ shard, text: `${name}: ${text}` });
   }
-  if (sku.sale.state !== sale.state) {
-    result.notes.push(`shard ${shard} has yet to be told the state of sale ${sale.id}`);
-  }
+  const note = `shard ${shard} has yet to be told the state of sale ${sale.id}`;
+  if (sku.sale.state !== sale.state && result.notes.at(-1) !== note) result.notes.push(note);
 }
 
 /** What the catalogue and the journal say differently of a SKU in one revision. */
