@@ -438,7 +438,8 @@ const cases: readonly Case[] = [
 ];
 
 describe('the first wrong entry is named:', () => {
-  test.each(cases)('%s', async (_, text, entry, write, timeMs = laterMs) => {
+  test.each(cases.map((one) => [one[0], one] as const))('%s', async (_, one) => {
+    const [, text, entry, write, timeMs = laterMs] = one;
     const report = await auditOf(new ForgedJournal().begin().commit(timeMs, write));
     expect(report.verdict).toBe('wrong');
     expect(report.findings[0]).toMatchObject({ shard: 0, commit: 3, entry });

@@ -1,0 +1,138 @@
+/** What the auditor makes of folders: those it cannot audit, those that lack a part, and the tail of durability commit. */
+import { appendFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { audit } from '../../dist/audit/audit.js';
+import { CannotAudit } from '../../dist/audit/folder.js';
+import { Journal } from '../../dist/store/journal.js';
+import { storeId } from '../support/commits.js';
+import { ForgedJournal, opensMs, writeFolder } from '../support/forged-folder.js';
+import { tempDir } from '../support/temp-dir.js';
+
+describe('there is nothing to audit', () => {
+  const description = { format: 1, storeId, shards: 1, complete: true };
+
+  test.each<[string, RegExp, (path: string) => void]>([
+    ['where there is no folder', /there is no /, (path) => rmSync(path, { recursive: true })],
+    ['in an empty folder', /not a leiniao data folder: it has no leiniao\.json/, () => undefined],
+    ['in one of a later format', /data format 2/, (path) => write(path, { ...description, format: 2 })],
+    [
+      'in one whose description is no JSON',
+      /is not JSON/,
+      (path) => writeFileSync(join(path, 'leiniao.json'), '{'),
+    ],
+    ['in one without a store id', /is damaged/, (path) => write(path, { ...description, storeId: 7 })],
+    ['in one of no shards', /is damaged/, (path) => write(path, { ...description, shards: 0 })],
+    ['in one that says null', /is damaged/, (path) => write(path, null)],
+  ])('%s', async (_, message, prepare) => {
+    const path = join(tempDir(), 'data');
+    mkdirSync(path);
+    prepare(path);
+    const refusal = audit(path);
+    await expect(refusal).rejects.toThrow(CannotAudit);
+    await expect(refusal).rejects.toThrow(message);
+  });
+
+  test('in a file', async () => {
+    const path = join(tempDir(), 'file');
+    writeFileSync(path, '');
+    await expect(audit(path)).rejects.toThrow('is not a folder');
+  });
+});
+
+function write(path: string, description: unknown): void {
+  writeFileSync(join(path, 'leiniao.json'), JSON.stringify(description));
+}
+
+async function folder(journal = new ForgedJournal().begin()): Promise<string> {
+  const path = tempDir();
+  await writeFolder(path, [journal]);
+  return path;
+}
+
+describe('a part that is missing', () => {
+  test.each(['shard-000', 'catalogue'])('is wrong: %s', async (part) => {
+    const path = await folder();
+    rmSync(join(path, part), { recursive: true });
+    const { verdict, findings } = await audit(path);
+    expect(verdict).toBe('wrong');
+    expect(findings[0]!.text).toMatch(new RegExp(`${part}/data.mdb is missing or empty`));
+  });
+
+  test('is worth a note in a folder that was never finished', async () => {
+    const path = tempDir();
+    write(path, { format: 1, storeId, shards: 2, complete: false });
+    const { verdict, notes } = await audit(path);
+    expect(verdict).toBe('sound');
+    expect(notes[0]).toMatch(/the folder is being made/);
+    expect(notes).toHaveLength(4);
+  });
+
+  test('is named where it is a commit', async () => {
+    const path = await folder();
+    const journal = new ForgedJournal().begin();
+    journal.commit(opensMs + 20_000, (entries) => entries.settle('confirmed', 0));
+    rmSync(join(path, 'shard-000'), { recursive: true });
+    const store = await Journal.open({
+      path: join(path, 'shard-000'),
+      storeId,
+      shard: 0,
+      visit: () => undefined,
+    });
+    store.append(1, journal.records.slice(0, 1));
+    store.append(3, journal.records.slice(2));
+    await store.close();
+    expect((await audit(path)).findings[0]).toEqual({ shard: 0, commit: 2, text: 'it is missing' });
+  });
+});
+
+describe('a tail', () => {
+  /** Five commits, of which LMDB has two. */
+  const five = () => {
+    const journal = new ForgedJournal().begin();
+    for (const number of [0, 1, 2]) {
+      journal.commit(opensMs + 20_000, (entries) => entries.settle('confirmed', number));
+    }
+    return journal.records;
+  };
+
+  async function auditOf(...tail: Buffer[]) {
+    const path = await folder();
+    appendFileSync(join(path, 'shard-000/tail.bin'), Buffer.concat(tail));
+    return await audit(path);
+  }
+
+  test('goes on where LMDB ends', async () => {
+    const report = await auditOf(...five().slice(2));
+    expect(report).toMatchObject({ verdict: 'sound', notes: [] });
+    expect(report.shards[0]).toMatchObject({ commits: 5, tailCommits: 3, orders: { held: 0, confirmed: 3 } });
+  });
+
+  test('may begin with what LMDB has', async () => {
+    const report = await auditOf(...five());
+    expect(report.notes).toEqual([]);
+    expect(report.shards[0]).toMatchObject({ commits: 5, tailCommits: 3 });
+  });
+
+  test.each([1, 50, 95, 96, 100])('that is torn %i bytes into a record is worth a note', async (length) => {
+    const [, , third, fourth] = five();
+    const report = await auditOf(third!, fourth!.subarray(0, length));
+    expect(report.verdict).toBe('sound');
+    expect(report.notes).toEqual([`shard 0: the tail ends with ${length} bytes that are no whole record`]);
+    expect(report.shards[0]).toMatchObject({ commits: 3, tailCommits: 1 });
+  });
+
+  test('whose records do not chain is worth a note', async () => {
+    const [, , third, , fifth] = five();
+    const report = await auditOf(third!, fifth!);
+    expect(report.verdict).toBe('sound');
+    expect(report.notes[0]).toMatch(/the tail ends after commit 3: 1 more of its records do not continue/);
+  });
+
+  test('with a wrong entry in the chain is wrong', async () => {
+    const journal = new ForgedJournal().begin();
+    journal.commit(opensMs + 20_000, (entries) => entries.settle('confirmed', 0).settle('cancelled', 0));
+    const report = await auditOf(...journal.records.slice(2));
+    expect(report.findings[0]).toMatchObject({ shard: 0, commit: 3, entry: 2, type: 'cancelled' });
+  });
+});
