@@ -29,6 +29,8 @@ export interface ShardReport {
   /** Of those: how many stand in the tail of durability `commit` only. */
   readonly tailCommits: number;
   readonly entries: number;
+  /** Hash of the newest commit, in hexadecimal: who keeps it elsewhere can tell whether a journal was cut short since. */
+  readonly lastHash: string;
   /** Time of the newest commit, ms since the epoch; null for none. */
   readonly lastCommitMs: number | null;
   readonly orders: Readonly<Record<(typeof statusNames)[number], number>>;
@@ -220,6 +222,7 @@ function shardReport(
     commits: chain.number,
     tailCommits,
     entries: chain.entries,
+    lastHash: chain.hash,
     lastCommitMs: chain.number === 0 ? null : chain.timeMs,
     orders: { held, confirmed, cancelled, expired },
     reacquired,

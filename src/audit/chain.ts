@@ -66,6 +66,11 @@ export class Chain {
     return this.#number;
   }
 
+  /** Hash of the newest of them, in hexadecimal; before the first, what that has to link to. */
+  get hash(): string {
+    return this.#hash.toString('hex');
+  }
+
   /** Time of the newest of them; 0 for none. */
   get timeMs(): number {
     return this.#timeMs;

@@ -110,23 +110,22 @@ function snapshotOf<K extends number | string>(
   };
 }
 
-/** Runs a check until it passes, or fails on a file that has not changed meanwhile. */
+/** Runs a check until it passes, or fails twice in a row on a file that has not changed meanwhile. */
 async function whenStill(file: string, check: (file: string) => void): Promise<void> {
+  let failedOn: Buffer | undefined;
   for (let checks = 1; ; checks++) {
-    const before = beginningOf(file);
+    const beginning = beginningOf(file);
     try {
       check(file);
       return;
     } catch (error) {
-      if (!(error instanceof LeiniaoError)) throw error;
-      const still = beginningOf(file).equals(before);
-      // Once more even then: the first look may have met a half-written beginning both times.
-      if (still && checks > 1) throw error;
+      if (!(error instanceof LeiniaoError) || failedOn?.equals(beginning)) throw error;
       if (checks === checksMax) {
         const message = `${file} is being written too fast to be checked; try again (${error.message})`;
         throw new LeiniaoError('data_dir_locked', message, { cause: error });
       }
     }
+    failedOn = beginning;
     await delay(checkPauseMs);
   }
 }

@@ -66,6 +66,7 @@ test('a journal with every kind of entry is sound', async () => {
     reacquired: 1,
     units: { total: 10 + 5 + 5 - 2 + 10, held: 2, confirmed: 1 + 3 + 1 },
     whole: true,
+    lastHash: journal.records.at(-1)!.toString('hex', 0, 32),
   });
 });
 

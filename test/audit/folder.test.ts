@@ -1,5 +1,14 @@
 /** What the auditor makes of folders: those it cannot audit, those that lack a part, and the tail of durability commit. */
-import { appendFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { audit } from '../../dist/audit/audit.js';
@@ -43,6 +52,34 @@ describe('there is nothing to audit', () => {
 function write(path: string, description: unknown): void {
   writeFileSync(join(path, 'leiniao.json'), JSON.stringify(description));
 }
+
+test('a database that changes all the time, and never looks whole, is too busy to be audited', async () => {
+  const path = await folder();
+  const file = openSync(join(path, 'shard-000/data.mdb'), 'r+');
+  let round = 0;
+  const spoil = () => writeSync(file, Buffer.of(round++ & 0xff), 0, 1, 25);
+  spoil();
+  const writer = setInterval(spoil, 1);
+  try {
+    const refusal = audit(path);
+    await expect(refusal).rejects.toThrow(CannotAudit);
+    await expect(refusal).rejects.toThrow(/is being written too fast to be checked; try again/);
+  } finally {
+    clearInterval(writer);
+    closeSync(file);
+  }
+});
+
+test('a database that looked damaged for an instant is audited', async () => {
+  const path = await folder();
+  const file = openSync(join(path, 'shard-000/data.mdb'), 'r+');
+  const magic = Buffer.alloc(4);
+  readSync(file, magic, 0, 4, 24);
+  writeSync(file, Buffer.alloc(4), 0, 4, 24);
+  setTimeout(() => writeSync(file, magic, 0, 4, 24), 10);
+  expect(await audit(path)).toMatchObject({ verdict: 'sound' });
+  closeSync(file);
+});
 
 async function folder(journal = new ForgedJournal().begin()): Promise<string> {
   const path = tempDir();
