@@ -7,7 +7,7 @@ import { readCatalogue } from './catalogue.js';
 import { compare } from './compare.js';
 import { overdueMsNoted } from './contract.js';
 import { EntryReader } from './entry.js';
-import { CannotAudit, type Folder, readFolder } from './folder.js';
+import { CannotAudit, cataloguePath, type Folder, hasDatabase, readFolder, shardPath } from './folder.js';
 import { ShardJournal } from './journal.js';
 import { OrderStatus, statusNames } from './orders.js';
 import type { Sku } from './sale-ledger.js';
@@ -112,7 +112,7 @@ class AuditRun {
     try {
       journal = await ShardJournal.open(this.#folder, shard);
     } catch (error) {
-      this.#found(shard, findingOfDatabase(error, { shard }));
+      this.#cannotRead(error, shardPath(this.#folder, shard), { shard });
       return;
     }
     let finding: Finding | undefined;
@@ -132,11 +132,11 @@ class AuditRun {
     for (const sku of ledger.skus.values()) this.#skuReports.push(skuReport(shard, sku));
   }
 
-  /** Takes in that a shard's database cannot be read at all. In a folder that was never finished that is no damage. */
-  #found(shard: number, finding: Finding): void {
-    this.#skus[shard] = undefined;
-    if (this.#folder.complete) this.#findings.push(finding);
-    else this.#notes.push(`shard ${shard}: ${finding.text}`);
+  /** Takes in that a database cannot be read. In a folder that was never finished one that is missing is no damage. */
+  #cannotRead(error: unknown, path: string, where: { readonly shard?: number }): void {
+    const finding = findingOfDatabase(error, where);
+    if (this.#folder.complete || hasDatabase(path)) this.#findings.push(finding);
+    else this.#notes.push(finding.text);
   }
 
   #read(journal: ShardJournal, ledger: ShardLedger): void {
@@ -157,9 +157,7 @@ class AuditRun {
       this.#findings.push(...findings);
       this.#notes.push(...notes);
     } catch (error) {
-      const finding = findingOfDatabase(error, {});
-      if (this.#folder.complete) this.#findings.push(finding);
-      else this.#notes.push(finding.text);
+      this.#cannotRead(error, cataloguePath(this.#folder), {});
     }
   }
 
@@ -180,6 +178,10 @@ class AuditRun {
 /** What a database that cannot be opened, or a record in it, means. */
 function findingOfDatabase(error: unknown, where: { readonly shard?: number }): Finding {
   if (error instanceof Wrong) return { ...where, text: error.message };
+  // The file system's refusal says nothing of what it would not show.
+  if ((error as NodeJS.ErrnoException).syscall !== undefined) {
+    throw new CannotAudit((error as Error).message, { cause: error });
+  }
   if (!(error instanceof LeiniaoError)) throw error;
   if (error.code !== 'data_dir_damaged') throw new CannotAudit(error.message, { cause: error });
   return { ...where, text: error.message };

@@ -68,3 +68,8 @@ export function shardPath(folder: Folder, shard: number): string {
 export function cataloguePath(folder: Folder): string {
   return join(folder.path, 'catalogue');
 }
+
+/** Whether a part of the folder has been made. */
+export function hasDatabase(part: string): boolean {
+  return (statSync(join(part, 'data.mdb'), { throwIfNoEntry: false })?.size ?? 0) > 0;
+}

@@ -3,7 +3,7 @@
  * and nothing written but LMDB's own list of readers (lock.mdb), which keeps the pages of the snapshot from being used
  * again. Called by the thread that reads.
  */
-import { closeSync, openSync, readSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Database, open as openLmdb, type Transaction } from 'lmdb';
@@ -11,6 +11,8 @@ import { LeiniaoError } from '../errors.js';
 import { databaseFile, type Environment, mapBytes, requireDatabase } from './lmdb.js';
 import { checkDatabaseBeginning, checkDatabaseFile, pageBytes } from './lmdb-check.js';
 
+/** LMDB's own name for its list of readers, in an environment's folder. */
+const readersFile = 'lock.mdb';
 /** A file that is being written may look damaged for an instant: how often it is looked at before it counts as such. */
 const checksMax = 10;
 const checkPauseMs = 20;
@@ -32,7 +34,7 @@ export interface Snapshot<K> {
  * Takes a snapshot of table `name` in the environment of folder `path`. A table that was never made is empty.
  *
  * @throws LeiniaoError `data_dir_damaged` when the file is not a whole database, `data_dir_locked` when it changes too
- *   fast to tell
+ *   fast to tell, `data_dir_unwritable` when its access is denied
  */
 export async function openSnapshot<K extends number | string>(options: {
   readonly path: string;
@@ -42,6 +44,8 @@ export async function openSnapshot<K extends number | string>(options: {
   const { path, name, keyEncoding } = options;
   requireDatabase(path);
   const file = join(path, databaseFile);
+  requireAccess(file, constants.R_OK);
+  requireAccess(join(path, readersFile), constants.R_OK | constants.W_OK);
   // Opening reads no more than the beginning; where that is whole, LMDB can be let at it.
   await whenStill(file, checkDatabaseBeginning);
   const environment = openReadOnly(path);
@@ -58,6 +62,20 @@ export async function openSnapshot<K extends number | string>(options: {
   } catch (error) {
     await environment.close();
     throw error;
+  }
+}
+
+/**
+ * Checks for access to a file, if it exists. LMDB goes on where it cannot write to its list of readers, and then who
+ * writes to the database knows nothing of us. On a file system that is read-only nobody does.
+ */
+function requireAccess(file: string, mode: number): void {
+  try {
+    accessSync(file, mode);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'EROFS') return;
+    throw new LeiniaoError('data_dir_unwritable', `${file} has to be accessible: ${message}`, { cause });
   }
 }
 

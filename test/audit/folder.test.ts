@@ -1,6 +1,8 @@
 /** What the auditor makes of folders: those it cannot audit, those that lack a part, and the tail of durability commit. */
+import { spawnSync } from 'node:child_process';
 import {
   appendFileSync,
+  chmodSync,
   closeSync,
   mkdirSync,
   openSync,
@@ -70,6 +72,21 @@ test('a database that changes all the time, and never looks whole, is too busy t
   }
 });
 
+test.each(['data.mdb', 'lock.mdb'])(
+  'a shard whose %s is denied to the auditor is not audited',
+  async (name) => {
+    const path = await folder();
+    chmodSync(path, 0o755);
+    chmodSync(join(path, 'shard-000', name), name === 'lock.mdb' ? 0o444 : 0o000);
+    // Nothing is denied to root: then the audit is somebody else's.
+    const nobody = process.getuid?.() === 0 ? { uid: 65_534 } : {};
+    const main = join(import.meta.dirname, '../../dist/cli/main.js');
+    const ended = spawnSync(process.execPath, [main, 'audit', path], { encoding: 'utf8', ...nobody });
+    expect(ended).toMatchObject({ status: 3, stdout: '' });
+    expect(ended.stderr).toContain(`${name} has to be accessible`);
+  },
+);
+
 test('a database that looked damaged for an instant is audited', async () => {
   const path = await folder();
   const file = openSync(join(path, 'shard-000/data.mdb'), 'r+');
@@ -103,6 +120,15 @@ describe('a part that is missing', () => {
     expect(verdict).toBe('sound');
     expect(notes[0]).toMatch(/the folder is being made/);
     expect(notes).toHaveLength(4);
+  });
+
+  test('is wrong where it is damaged, finished or not', async () => {
+    const path = await folder();
+    write(path, { format: 1, storeId, shards: 1, complete: false });
+    writeFileSync(join(path, 'shard-000/data.mdb'), 'no database');
+    const { verdict, findings } = await audit(path);
+    expect(verdict).toBe('wrong');
+    expect(findings[0]!.text).toMatch(/is not a database/);
   });
 
   test('is named where it is a commit', async () => {

@@ -5,8 +5,8 @@ import { findingLine } from '../../audit/wrong.js';
 
 /** SKU lines shown to people, the largest first; JSON has them all. */
 const skuLinesMax = 12;
-/** Notes shown to people; JSON has them all. */
-const noteLinesMax = 20;
+/** Notes, and findings, shown to people; JSON has them all. */
+const linesMax = 20;
 
 const plain = { style: { head: [], border: [], compact: true } };
 const number = (value: number): string => value.toLocaleString('en');
@@ -51,14 +51,17 @@ function verdictOf({ findings, shards }: AuditReport): string {
   return `sound: each of ${number(entries)} entries follows from those before it`;
 }
 
+function listed(what: string, sentences: readonly string[]): string[] {
+  const shown = sentences.slice(0, linesMax).map((sentence) => `${what}: ${sentence}`);
+  const more = sentences.length - linesMax;
+  return more > 0 ? [...shown, `${what}: … and ${number(more)} more`] : shown;
+}
+
 export function textReport(report: AuditReport): string {
   const { shards, skus, notes, findings } = report;
   const lines = [`Orders by shard, in ${report.dataDir} (store ${report.storeId})`, shardsTable(shards)];
   if (skus.length > 0) lines.push('Units by SKU', skusTable(report));
-  for (const note of notes.slice(0, noteLinesMax)) lines.push(`note: ${note}`);
-  const more = notes.length - noteLinesMax;
-  if (more > 0) lines.push(`note: … and ${number(more)} more`);
-  for (const finding of findings) lines.push(`wrong: ${findingLine(finding)}`);
+  lines.push(...listed('note', notes), ...listed('wrong', findings.map(findingLine)));
   lines.push(`read in ${(report.spentMs / 1_000).toFixed(1)} s`, `verdict: ${verdictOf(report)}`);
   return `${lines.join('\n')}\n`;
 }
