@@ -16,6 +16,7 @@ import { describe, expect, test } from 'vitest';
 import { audit } from '../../dist/audit/audit.js';
 import { CannotAudit } from '../../dist/audit/folder.js';
 import { Journal } from '../../dist/store/journal.js';
+import { openEnvironment } from '../../dist/store/lmdb.js';
 import { storeId } from '../support/commits.js';
 import { ForgedJournal, opensMs, writeFolder } from '../support/forged-folder.js';
 import { tempDir } from '../support/temp-dir.js';
@@ -147,6 +148,21 @@ describe('a part that is missing', () => {
     await store.close();
     expect((await audit(path)).findings[0]).toEqual({ shard: 0, commit: 2, text: 'it is missing' });
   });
+});
+
+test.each<[string, Buffer, RegExp]>([
+  ['that cannot be read', Buffer.of(0xc1), /the catalogue's record of sale s cannot be read/],
+  ['that is nothing', Buffer.of(0xc0), /the catalogue's record of sale s is no sale/],
+  ['that lacks what a sale has', Buffer.of(0x80), /the catalogue's record of sale s is no sale/],
+])('a record of the catalogue %s is wrong', async (_, bytes, text) => {
+  const path = await folder();
+  const environment = openEnvironment(join(path, 'catalogue'));
+  const sales = environment.openDB<Buffer, string>({ name: 'sales', encoding: 'binary' });
+  sales.putSync('s', bytes);
+  await environment.close();
+  const { findings } = await audit(path);
+  expect(findings).toHaveLength(1);
+  expect(findings[0]!.text).toMatch(text);
 });
 
 describe('a tail', () => {
