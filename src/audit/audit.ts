@@ -6,7 +6,7 @@ import { LeiniaoError } from '../errors.js';
 import { readCatalogue } from './catalogue.js';
 import { compare } from './compare.js';
 import { overdueMsNoted } from './contract.js';
-import { EntryReader } from './entry.js';
+import { EntryReader } from './entry-reader.js';
 import { CannotAudit, cataloguePath, type Folder, hasDatabase, readFolder, shardPath } from './folder.js';
 import { ShardJournal } from './journal.js';
 import { OrderStatus, statusNames } from './orders.js';

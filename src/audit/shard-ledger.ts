@@ -4,7 +4,8 @@
  */
 import { unreachable } from '../assert.js';
 import { contract } from './contract.js';
-import { type AcceptedEntry, durabilityNames, type Entry, type EntryReader, SaleState } from './entry.js';
+import { type AcceptedEntry, durabilityNames, type Entry, SaleState } from './entry.js';
+import type { EntryReader } from './entry-reader.js';
 import { OrderStatus, Orders, statusNames } from './orders.js';
 import { Purchases } from './purchases.js';
 import { type Sale, SaleLedger, type Sku } from './sale-ledger.js';

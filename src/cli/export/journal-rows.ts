@@ -1,5 +1,6 @@
 /** Every journal entry of a data folder, shard by shard. The hash chain is checked; what the entries mean is not. */
-import { durabilityNames, type Entry, EntryReader } from '../../audit/entry.js';
+import { durabilityNames, type Entry } from '../../audit/entry.js';
+import { EntryReader } from '../../audit/entry-reader.js';
 import type { Folder } from '../../audit/folder.js';
 import type { ShardJournal } from '../../audit/journal.js';
 import type { Row } from './format.js';

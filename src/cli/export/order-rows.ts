@@ -1,5 +1,6 @@
 /** Every order of a data folder, shard by shard in the order of acceptance, in the state its journal leaves it in. */
-import { durabilityNames, EntryReader } from '../../audit/entry.js';
+import { durabilityNames } from '../../audit/entry.js';
+import { EntryReader } from '../../audit/entry-reader.js';
 import type { Folder } from '../../audit/folder.js';
 import type { ShardJournal } from '../../audit/journal.js';
 import { OrderStatus, statusNames } from '../../audit/orders.js';
