@@ -72,6 +72,8 @@ const walls: Readonly<Record<string, readonly string[]>> = {
   // What a record carries of the domain, and nothing more.
   memory: ['assert', 'config', 'text', 'sale/order-state', 'sale/outcome'],
   store: ['assert', 'config', 'errors', 'text', 'sale/'],
+  // How LMDB is opened, and nothing that decides or stores.
+  audit: ['assert', 'errors', 'store/lmdb-snapshot'],
   shard: ['assert', 'clock', 'config', 'errors', 'text', 'sale/', 'memory/', 'store/'],
   // What a buyer keeps: it is verified without an engine, and no shard knows of it.
   receipt: ['assert', 'config', 'errors', 'sale/order', 'sale/rules'],
@@ -83,7 +85,10 @@ const walls: Readonly<Record<string, readonly string[]>> = {
     ...['assert', 'clock', 'config', 'errors', 'log', 'validation'],
     ...['sale/', 'memory/', 'store/', 'shard/', 'receipt/', 'acceptor/'],
   ],
-  cli: ['assert', 'config', 'errors', 'index', 'log', 'validation', 'receipt/', 'acceptor/uws/'],
+  cli: [
+    ...['assert', 'config', 'errors', 'index', 'log', 'validation'],
+    ...['receipt/', 'acceptor/uws/', 'audit/', 'sale/order-id', 'store/data-dir'],
+  ],
 };
 
 const allows = (allowed: readonly string[], to: string): boolean =>
@@ -129,6 +134,22 @@ describe('imports point one way', () => {
     for (const path of sources.keys()) visit(path, []);
     expect(circles).toEqual([]);
   });
+});
+
+test('the auditor shares no code with what decides and what writes the journal, not even by way of another file', () => {
+  const reached = new Set([...sources.keys()].filter((path) => folderOf(path) === 'audit'));
+  expect(reached).toContain('audit/shard-ledger');
+  // A set goes on to what is added while it is walked through.
+  for (const path of reached) for (const { from, to } of inside) if (from === path) reached.add(to);
+  const others = [...reached].filter((path) => folderOf(path) !== 'audit');
+  const allowed = ['assert', 'config', 'errors', 'validation'];
+  expect(others.filter((path) => !allowed.includes(path)).sort()).toEqual([
+    'store/lmdb',
+    'store/lmdb-check',
+    'store/lmdb-snapshot',
+  ]);
+  // What a limit is the auditor knows by itself.
+  expect(show(inside.filter(({ from, to }) => folderOf(from) === 'audit' && to === 'config'))).toEqual([]);
 });
 
 test('what judges the engine from outside shares no code with what decides', () => {

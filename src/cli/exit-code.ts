@@ -7,18 +7,20 @@ export const exitCode = {
   failed: 1,
   /** The command line, the environment, the config file or a key file is wrong. */
   usage: 2,
-  /** `simulate` could not come to a verdict. */
+  /** There was nothing to judge, or no verdict to come to. */
   couldNotRun: 3,
 } as const;
 
 export const exitCodeHelp = `
 Exit codes:
-  0    done; for simulate: sold exactly; for doctor: nothing is wrong;
+  0    done; for simulate: sold exactly; for doctor and audit: nothing is wrong;
        for verify-receipt: valid
   1    serve could not start; simulate found an oversell, an undersell or a contradiction;
-       doctor found a problem; the receipt is not valid
+       doctor found a problem; audit, or export on its way, something wrong in a journal;
+       the receipt is not valid
   2    wrong command line, environment, config file or key file
-  3    simulate could not run, or could not come to a verdict
+  3    simulate could not run, or could not come to a verdict; audit and export had no data
+       folder to read
   130  stopped by SIGINT where that is not the ordinary end (143: by SIGTERM)
 `;
 

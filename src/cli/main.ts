@@ -4,7 +4,7 @@
  * subcommand is asked for, so help is fast and works where the native parts don't load.
  */
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { exitCode, exitCodeHelp, reportFailure } from './exit-code.js';
 import type { OptionSpec } from './option-spec.js';
 
@@ -14,6 +14,9 @@ interface Flags {
   readonly demo?: boolean;
   readonly exitOnStdinEnd?: boolean;
   readonly json?: boolean;
+  readonly format?: 'ndjson' | 'csv';
+  readonly what?: 'orders' | 'journal';
+  readonly out?: string;
   readonly [name: string]: unknown;
 }
 
@@ -77,6 +80,17 @@ async function runVerifyReceipt(receipt: string, publicKeyFile: string, flags: F
   return await verifyReceiptCommand({ receipt, publicKeyFile, json: flags.json ?? false });
 }
 
+async function runAudit(dataDir: string, flags: Flags): Promise<number> {
+  const { audit } = await import('./audit.js');
+  return await audit(dataDir, { json: flags.json ?? false });
+}
+
+async function runExport(dataDir: string, flags: Flags): Promise<number> {
+  const { exportFrom } = await import('./export.js');
+  const { format = 'ndjson', what = 'orders', out } = flags;
+  return await exportFrom(dataDir, { format, what, out });
+}
+
 function buildProgram(done: (code: number) => void): Command {
   const program: Command = new Command('leiniao')
     .description('A flash-sale engine: sells exactly N units to a crowd of any size.')
@@ -122,6 +136,30 @@ function buildProgram(done: (code: number) => void): Command {
     .action(async (receipt: string, flags: Flags & { readonly publicKey: string }) =>
       done(await runVerifyReceipt(receipt, flags.publicKey, flags)),
     );
+
+  program
+    .command('audit')
+    .description('read the journals of a data folder and name the first entry that is wrong')
+    .argument('<data-dir>', 'a data folder; an engine may be using it')
+    .option('--json', 'print one JSON object instead of tables')
+    .action(async (dataDir: string, flags: Flags) => done(await runAudit(dataDir, flags)));
+
+  program
+    .command('export')
+    .description('write out the orders of a data folder, or its journals entry by entry')
+    .argument('<data-dir>', 'a data folder; an engine may be using it')
+    .addOption(
+      new Option('--format <format>', 'one JSON object a line, or CSV (RFC 4180)')
+        .choices(['ndjson', 'csv'])
+        .default('ndjson'),
+    )
+    .addOption(
+      new Option('--what <what>', 'orders as they are, or every journal entry')
+        .choices(['orders', 'journal'])
+        .default('orders'),
+    )
+    .option('--out <file>', 'write to a file instead of standard output')
+    .action(async (dataDir: string, flags: Flags) => done(await runExport(dataDir, flags)));
 
   // Instead of commander's own, which would not wait for the flags from schemas.
   program

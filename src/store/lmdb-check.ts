@@ -52,6 +52,15 @@ const depthMax = 32;
  *   that is missing or empty is none to check
  */
 export function checkDatabaseFile(file: string): void {
+  withDatabaseFile(file, (database) => database.check());
+}
+
+/** The same for the two meta pages alone, which are all that LMDB reads when it opens a file. */
+export function checkDatabaseBeginning(file: string): void {
+  withDatabaseFile(file, (database) => database.newestMeta());
+}
+
+function withDatabaseFile(file: string, check: (database: DatabaseFile) => void): void {
   let descriptor: number;
   try {
     descriptor = openSync(file, 'r');
@@ -62,7 +71,7 @@ export function checkDatabaseFile(file: string): void {
   }
   try {
     const { size } = fstatSync(descriptor);
-    if (size > 0) new DatabaseFile(file, descriptor, size).check();
+    if (size > 0) check(new DatabaseFile(file, descriptor, size));
   } catch (cause) {
     if (cause instanceof LeiniaoError) throw cause;
     const message = `${file} cannot be read: ${(cause as Error).message}`;
@@ -87,7 +96,7 @@ class DatabaseFile {
   }
 
   check(): void {
-    const newest = this.#newestMeta();
+    const newest = this.newestMeta();
     const lastPage = Number(newest.readBigUInt64LE(meta.lastPage));
     const needed = (lastPage + 1) * pageBytes;
     if (this.#size < needed) this.#fail(`is cut short: ${this.#size} of ${needed} bytes`);
@@ -98,7 +107,7 @@ class DatabaseFile {
     }
   }
 
-  #newestMeta(): Buffer {
+  newestMeta(): Buffer {
     const head = Buffer.alloc(pageBytes + meta.bytes);
     const read = readSync(this.#descriptor, head, 0, head.length, 0);
     const [a, b] = [head.subarray(0, meta.bytes), head.subarray(pageBytes, pageBytes + meta.bytes)] as const;

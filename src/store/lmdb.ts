@@ -1,6 +1,6 @@
 /**
- * The one place that opens LMDB. A transaction that returned is on disk: see `openEnvironment`. Called by the thread that
- * owns the environment.
+ * The one place that opens LMDB for writing. A transaction that returned is on disk: see `openEnvironment`. Called by the
+ * thread that owns the environment.
  */
 import { mkdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { checkDatabaseFile, pageBytes } from './lmdb-check.js';
 export const databaseFile = 'data.mdb';
 
 /** Address space to begin with; LMDB takes more when a file outgrows it. */
-const mapBytes = 2 ** 36;
+export const mapBytes = 2 ** 36;
 
 export type Environment = RootDatabase<Buffer, string>;
 export type NumberedRecords = Database<Buffer, number>;

@@ -100,6 +100,7 @@ describe('the layout', () => {
       expiresAtMs: fc.oneof(fc.double({ noNaN: true }), fc.constant(Number.POSITIVE_INFINITY)),
       status: fc.integer({ min: 1, max: 4 }),
       durability: fc.integer({ min: 0, max: 2 }),
+      reacquired: fc.boolean(),
     });
     const records = [ring.claim(), ring.claim(), ring.claim()];
     fc.assert(

@@ -54,6 +54,21 @@ test(seeded('what is published is what is read, after any change, up to the larg
 
 const shown: Stock = { total: 10, available: 4, held: 6, confirmed: 0 };
 
+test('a writer that died in the middle of a change keeps nobody waiting once its row is mended', () => {
+  const buffer = StockTable.allocate();
+  const table = new StockTable(buffer);
+  table.reset(3, shown);
+  const version = new Int32Array(buffer).subarray((3 * 128) / 4, (3 * 128) / 4 + 1);
+  // As it is between the two ends of a change.
+  Atomics.or(version, 0, 1);
+  table.mend(3);
+  expect(Atomics.load(version, 0) % 2).toBe(0);
+  expect(table.read(3)).toEqual(shown);
+  const before = Atomics.load(version, 0);
+  table.mend(3);
+  expect(Atomics.load(version, 0)).toBe(before);
+});
+
 describe('publish stops a writer', () => {
   test('that does not know what is in the row', () => {
     const table = rowWith(shown);

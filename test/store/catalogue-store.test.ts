@@ -1,4 +1,5 @@
 /** Sale definitions on disk: every record comes back as it was, the newest of each sale, in the order of creation. */
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { open as openLmdb } from 'lmdb';
@@ -107,11 +108,19 @@ describe(seeded('a catalogue on disk'), () => {
   });
 });
 
+/** Bytes behind their hash. */
+function sealed(...bytes: readonly number[]): Buffer {
+  const content = Buffer.from(bytes);
+  return Buffer.concat([createHash('sha256').update(content).digest(), content]);
+}
+
 test.each([
-  ['cut short', Buffer.from([0x87, 0xa2])],
   ['empty', Buffer.alloc(0)],
-  ['a number', Buffer.from([0x07])],
-  ['an empty map', Buffer.from([0x80])],
+  ['shorter than its hash', Buffer.alloc(31)],
+  ['another than its hash says', Buffer.concat([sealed(0x80), Buffer.of(0)])],
+  ['cut short', sealed(0x87, 0xa2)],
+  ['a number', sealed(0x07)],
+  ['an empty map', sealed(0x80)],
 ])('a stored sale that is %s is damage, and named', async (_, bytes) => {
   const path = join(tempDir(), 'catalogue');
   const store = new CatalogueStore(path);

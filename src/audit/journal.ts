@@ -1,0 +1,118 @@
+/**
+ * The journal of one shard as it is at one moment: its commits in order, verified against the hash chain, those of the
+ * tail at the end. An engine may be writing to it meanwhile.
+ */
+import { join } from 'node:path';
+import { LeiniaoError } from '../errors.js';
+import { openSnapshot, type Snapshot } from '../store/lmdb-snapshot.js';
+import { Chain, type Commit, numberOf } from './chain.js';
+import type { Entry } from './entry.js';
+import type { EntryReader } from './entry-reader.js';
+import { type Folder, shardPath } from './folder.js';
+import { readTail, type Tail } from './tail.js';
+import { type Finding, Wrong, wrong } from './wrong.js';
+
+export class ShardJournal {
+  readonly shard: number;
+  readonly chain: Chain;
+  /** What is worth telling and not wrong. */
+  readonly notes: string[] = [];
+  /** Commits that stand in the tail only. */
+  tailCommits = 0;
+  readonly #snapshot: Snapshot<number>;
+  readonly #tail: Tail;
+  /** Where the reader is, for who has to say where something is wrong. */
+  #commit = 0;
+  #entry = 0;
+  #type: string | undefined;
+
+  private constructor(shard: number, chain: Chain, snapshot: Snapshot<number>, tail: Tail) {
+    this.shard = shard;
+    this.chain = chain;
+    this.#snapshot = snapshot;
+    this.#tail = tail;
+  }
+
+  /** @throws LeiniaoError `data_dir_damaged` when the database is not whole, `data_dir_locked` when it is too busy */
+  static async open(folder: Folder, shard: number): Promise<ShardJournal> {
+    const path = shardPath(folder, shard);
+    // The tail first: what leaves it afterwards is in the snapshot then.
+    const tail = readTail(join(path, 'tail.bin'));
+    const snapshot = await openSnapshot<number>({ path, name: 'commits', keyEncoding: 'uint32' });
+    return new ShardJournal(shard, new Chain(folder.storeId, shard), snapshot, tail);
+  }
+
+  /** How many commits there are, the tail's not counted. */
+  get commitCount(): number {
+    return this.#snapshot.count;
+  }
+
+  /** Every commit, in order. Each is valid until the next. Throws `Wrong`, or `LeiniaoError` for the database. */
+  *commits(): Generator<Commit> {
+    for (const { key, value } of this.#snapshot.records()) {
+      this.#goTo(this.chain.number + 1);
+      if (key !== this.chain.number + 1) wrong('it is missing');
+      yield this.chain.follow(value);
+    }
+    yield* this.#tailCommits();
+  }
+
+  *#tailCommits(): Generator<Commit> {
+    for (const [i, record] of this.#tail.records.entries()) {
+      if (numberOf(record) <= this.chain.number) continue;
+      this.#goTo(this.chain.number + 1);
+      let commit: Commit;
+      try {
+        commit = this.chain.follow(record);
+      } catch (error) {
+        if (!(error instanceof Wrong)) throw error;
+        const left = this.#tail.records.length - i;
+        this.notes.push(
+          `the tail ends after commit ${this.chain.number}: ${left} more of its records do not continue the chain ` +
+            '(as after a power cut, which durability "commit" does not promise to survive)',
+        );
+        return;
+      }
+      this.tailCommits += 1;
+      yield commit;
+    }
+    if (this.#tail.tornBytes === 0) return;
+    this.notes.push(`the tail ends with ${this.#tail.tornBytes} bytes that are no whole record`);
+  }
+
+  /** Hands every entry of a commit to `visit`. */
+  readEntries(commit: Commit, reader: EntryReader, visit: (entry: Entry) => void): void {
+    reader.open(commit.words, commit.bytes, commit.from, commit.end);
+    for (let i = 1; i <= commit.count; i++) {
+      this.#entry = i;
+      this.#type = reader.nextType;
+      visit(reader.next());
+    }
+    this.#entry = 0;
+    if (!reader.atEnd) wrong('it has more words than its entries take');
+  }
+
+  #goTo(commit: number): void {
+    this.#commit = commit;
+    this.#entry = 0;
+    this.#type = undefined;
+  }
+
+  /** What an exception while reading says of the journal. Exceptions that say nothing of it are thrown again. */
+  findingOf(error: unknown): Finding {
+    const { shard } = this;
+    if (error instanceof LeiniaoError) return { shard, text: error.message };
+    if (!(error instanceof Wrong)) throw error;
+    return {
+      shard,
+      commit: this.#commit,
+      ...(this.#entry === 0 ? {} : { entry: this.#entry }),
+      ...(this.#entry === 0 || this.#type === undefined ? {} : { type: this.#type }),
+      text: error.message,
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#snapshot.close();
+  }
+}

@@ -1,0 +1,71 @@
+/** Every order of a data folder, shard by shard in the order of acceptance, in the state its journal leaves it in. */
+import { durabilityNames } from '../../audit/entry.js';
+import { EntryReader } from '../../audit/entry-reader.js';
+import type { Folder } from '../../audit/folder.js';
+import type { ShardJournal } from '../../audit/journal.js';
+import { OrderStatus, statusNames } from '../../audit/orders.js';
+import { ShardLedger } from '../../audit/shard-ledger.js';
+import { StoreBooks } from '../../audit/store-books.js';
+import { OrderIds } from '../../sale/order-id.js';
+import type { Row } from './format.js';
+import { fromJournal } from './open-journal.js';
+
+export const orderColumns = [
+  ...['orderId', 'sale', 'sku', 'buyer', 'quantity', 'status', 'sequence', 'createdAt', 'expiresAt'],
+  ...['durability', 'reacquired', 'idempotencyKey'],
+] as const;
+
+/** Digits of the store id that stand in an order id. */
+const tagDigits = 6;
+
+/** Rows handed on at a time. */
+const rowsAtOnce = 1_024;
+
+/** Rows, some at a time. Throws `WrongJournal` before the first row of a shard whose journal is wrong. */
+export async function* orderRows(folder: Folder): AsyncGenerator<readonly Row[]> {
+  const tag = Number.parseInt(folder.storeId.slice(0, tagDigits), 16);
+  const ids = new OrderIds(tag, folder.shards);
+  for (let shard = 0; shard < folder.shards; shard++) {
+    yield* fromJournal(folder, shard, (journal) => rowsOf(journal, folder, ids));
+  }
+}
+
+function* rowsOf(journal: ShardJournal, folder: Folder, ids: OrderIds): Generator<readonly Row[]> {
+  const { shard } = journal;
+  const books = new StoreBooks();
+  const ledger = new ShardLedger(shard, folder.shards, books);
+  const reader = new EntryReader();
+  for (const commit of journal.commits()) {
+    const { timeMs } = commit;
+    journal.readEntries(commit, reader, (entry) => ledger.apply(entry, reader, timeMs));
+  }
+  const { count } = ledger.orders;
+  for (let from = 0; from < count; from += rowsAtOnce) {
+    const length = Math.min(rowsAtOnce, count - from);
+    yield Array.from({ length }, (_, i) => orderRow(ids.format(shard, from + i), from + i, ledger, books));
+  }
+}
+
+function orderRow(orderId: string, number: number, { orders, skus }: ShardLedger, books: StoreBooks): Row {
+  const { sale, id: sku } = skus.get(orders.rows[number]!)!;
+  const key = orders.keys[number]!;
+  const createdAtMs = orders.createdAtMs[number]!;
+  const status = orders.statuses[number]!;
+  // As the API shows it: the deadline counts until the order is confirmed or cancelled.
+  const counts = status === OrderStatus.held || status === OrderStatus.expired;
+  const expiresAt = counts ? new Date(createdAtMs + sale.holdSeconds * 1_000).toISOString() : null;
+  return {
+    orderId,
+    sale: sale.id,
+    sku,
+    buyer: books.buyers.textOf(orders.buyers[number]!),
+    quantity: orders.quantities[number]!,
+    status: statusNames[status]!,
+    sequence: orders.sequences[number]!,
+    createdAt: new Date(createdAtMs).toISOString(),
+    expiresAt,
+    durability: durabilityNames[orders.durabilities[number]!]!,
+    reacquired: orders.reacquired[number] === 1,
+    idempotencyKey: key === -1 ? null : books.keys.textOf(key),
+  };
+}

@@ -1,0 +1,161 @@
+/**
+ * Reads one table of an LMDB database as it is at one moment, also while another process writes to it. Nothing is locked
+ * and nothing written but LMDB's own list of readers (lock.mdb), which keeps the pages of the snapshot from being used
+ * again. Called by the thread that reads.
+ */
+import { accessSync, closeSync, constants, openSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Database, open as openLmdb, type Transaction } from 'lmdb';
+import { LeiniaoError } from '../errors.js';
+import { databaseFile, type Environment, mapBytes, requireDatabase } from './lmdb.js';
+import { checkDatabaseBeginning, checkDatabaseFile, pageBytes } from './lmdb-check.js';
+
+/** LMDB's own name for its list of readers, in an environment's folder. */
+const readersFile = 'lock.mdb';
+/** A file that is being written may look damaged for an instant: how often it is looked at before it counts as such. */
+const checksMax = 10;
+const checkPauseMs = 20;
+
+export interface SnapshotRecord<K> {
+  readonly key: K;
+  readonly value: Buffer;
+}
+
+export interface Snapshot<K> {
+  /** Records in it. */
+  readonly count: number;
+  /** Every record in the order of keys. Once; throws `data_dir_damaged` where one cannot be read, or some are missing. */
+  records(): Generator<SnapshotRecord<K>>;
+  close(): Promise<void>;
+}
+
+/**
+ * Takes a snapshot of table `name` in the environment of folder `path`. A table that was never made is empty.
+ *
+ * @throws LeiniaoError `data_dir_damaged` when the file is not a whole database, `data_dir_locked` when it changes too
+ *   fast to tell, `data_dir_unwritable` when its access is denied
+ */
+export async function openSnapshot<K extends number | string>(options: {
+  readonly path: string;
+  readonly name: string;
+  readonly keyEncoding: 'uint32' | 'ordered-binary';
+}): Promise<Snapshot<K>> {
+  const { path, name, keyEncoding } = options;
+  requireDatabase(path);
+  const file = join(path, databaseFile);
+  requireAccess(file, constants.R_OK);
+  requireAccess(join(path, readersFile), constants.R_OK | constants.W_OK);
+  // Opening reads no more than the beginning; where that is whole, LMDB can be let at it.
+  await whenStill(file, checkDatabaseBeginning);
+  const environment = openReadOnly(path);
+  try {
+    // As long as this is held, no page that the check below comes to is used again by who writes.
+    const guard = environment.useReadTransaction();
+    await whenStill(file, checkDatabaseFile);
+    const table = environment.openDB<Buffer, K>({ name, encoding: 'binary', keyEncoding }) as
+      | Database<Buffer, K>
+      | undefined;
+    const transaction = table?.useReadTransaction();
+    guard.done();
+    return snapshotOf(environment, table, transaction);
+  } catch (error) {
+    await environment.close();
+    throw error;
+  }
+}
+
+/**
+ * Checks for access to a file, if it exists. LMDB goes on where it cannot write to its list of readers, and then who
+ * writes to the database knows nothing of us. On a file system that is read-only nobody does.
+ */
+function requireAccess(file: string, mode: number): void {
+  try {
+    accessSync(file, mode);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'EROFS') return;
+    throw new LeiniaoError('data_dir_unwritable', `${file} has to be accessible: ${message}`, { cause });
+  }
+}
+
+function openReadOnly(path: string): Environment {
+  try {
+    return openLmdb<Buffer, string>({
+      path,
+      mapSize: mapBytes,
+      maxDbs: 2,
+      pageSize: pageBytes,
+      encoding: 'binary',
+      compression: false,
+      noSubdir: false,
+      readOnly: true,
+    });
+  } catch (cause) {
+    throw new LeiniaoError('data_dir_damaged', `${path}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function snapshotOf<K extends number | string>(
+  environment: Environment,
+  table: Database<Buffer, K> | undefined,
+  transaction: Transaction | undefined,
+): Snapshot<K> {
+  // At once: later on the statistics would be those of a newer state.
+  const count = table === undefined ? 0 : (table.getStats() as { readonly entryCount: number }).entryCount;
+  return {
+    count,
+    records: function* () {
+      if (table === undefined || transaction === undefined) return;
+      let read = 0;
+      try {
+        for (const entry of table.getRange({ transaction })) {
+          read += 1;
+          yield entry;
+        }
+      } catch (cause) {
+        const message = `record ${read + 1} cannot be read: ${(cause as Error).message}`;
+        throw new LeiniaoError('data_dir_damaged', message, { cause });
+      }
+      // LMDB's iteration just ends at a page it cannot make sense of.
+      if (read !== count)
+        throw new LeiniaoError('data_dir_damaged', `${read} of ${count} records can be read`);
+    },
+    close: async () => {
+      transaction?.done();
+      await environment.close();
+    },
+  };
+}
+
+/** Runs a check until it passes, or fails twice in a row on a file that has not changed meanwhile. */
+async function whenStill(file: string, check: (file: string) => void): Promise<void> {
+  let failedOn: Buffer | undefined;
+  for (let checks = 1; ; checks++) {
+    const beginning = beginningOf(file);
+    try {
+      check(file);
+      return;
+    } catch (error) {
+      if (!(error instanceof LeiniaoError) || failedOn?.equals(beginning)) throw error;
+      if (checks === checksMax) {
+        const message = `${file} is being written too fast to be checked; try again (${error.message})`;
+        throw new LeiniaoError('data_dir_locked', message, { cause: error });
+      }
+    }
+    failedOn = beginning;
+    await delay(checkPauseMs);
+  }
+}
+
+/** The two meta pages: one of them changes with every transaction. */
+function beginningOf(file: string): Buffer {
+  const bytes = Buffer.alloc(2 * pageBytes);
+  const descriptor = openSync(file, 'r');
+  try {
+    readSync(descriptor, bytes, 0, bytes.length, 0);
+  } finally {
+    closeSync(descriptor);
+  }
+  return bytes;
+}

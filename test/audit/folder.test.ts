@@ -1,0 +1,226 @@
+/** What the auditor makes of folders: those it cannot audit, those that lack a part, and the tail of durability commit. */
+
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  appendFileSync,
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { audit } from '../../dist/audit/audit.js';
+import { CannotAudit } from '../../dist/audit/folder.js';
+import { Journal } from '../../dist/store/journal.js';
+import { openEnvironment } from '../../dist/store/lmdb.js';
+import { storeId } from '../support/commits.js';
+import { ForgedJournal, opensMs, writeFolder } from '../support/forged-folder.js';
+import { tempDir } from '../support/temp-dir.js';
+
+describe('there is nothing to audit', () => {
+  const description = { format: 1, storeId, shards: 1, complete: true };
+
+  test.each<[string, RegExp, (path: string) => void]>([
+    ['where there is no folder', /there is no /, (path) => rmSync(path, { recursive: true })],
+    ['in an empty folder', /not a leiniao data folder: it has no leiniao\.json/, () => undefined],
+    ['in one of a later format', /data format 2/, (path) => write(path, { ...description, format: 2 })],
+    [
+      'in one whose description is no JSON',
+      /is not JSON/,
+      (path) => writeFileSync(join(path, 'leiniao.json'), '{'),
+    ],
+    ['in one without a store id', /is damaged/, (path) => write(path, { ...description, storeId: 7 })],
+    ['in one of no shards', /is damaged/, (path) => write(path, { ...description, shards: 0 })],
+    ['in one that says null', /is damaged/, (path) => write(path, null)],
+  ])('%s', async (_, message, prepare) => {
+    const path = join(tempDir(), 'data');
+    mkdirSync(path);
+    prepare(path);
+    const refusal = audit(path);
+    await expect(refusal).rejects.toThrow(CannotAudit);
+    await expect(refusal).rejects.toThrow(message);
+  });
+
+  test('in a file', async () => {
+    const path = join(tempDir(), 'file');
+    writeFileSync(path, '');
+    await expect(audit(path)).rejects.toThrow('is not a folder');
+  });
+});
+
+function write(path: string, description: unknown): void {
+  writeFileSync(join(path, 'leiniao.json'), JSON.stringify(description));
+}
+
+test('a database that changes all the time, and never looks whole, is too busy to be audited', async () => {
+  const path = await folder();
+  const file = openSync(join(path, 'shard-000/data.mdb'), 'r+');
+  let round = 0;
+  const spoil = () => writeSync(file, Buffer.of(round++ & 0xff), 0, 1, 25);
+  spoil();
+  const writer = setInterval(spoil, 1);
+  try {
+    const refusal = audit(path);
+    await expect(refusal).rejects.toThrow(CannotAudit);
+    await expect(refusal).rejects.toThrow(/is being written too fast to be checked; try again/);
+  } finally {
+    clearInterval(writer);
+    closeSync(file);
+  }
+});
+
+test.each(['data.mdb', 'lock.mdb'])(
+  'a shard whose %s is denied to the auditor is not audited',
+  async (name) => {
+    const path = await folder();
+    chmodSync(path, 0o755);
+    chmodSync(join(path, 'shard-000', name), name === 'lock.mdb' ? 0o444 : 0o000);
+    // Nothing is denied to root: then the audit is somebody else's.
+    const nobody = process.getuid?.() === 0 ? { uid: 65_534 } : {};
+    const main = join(import.meta.dirname, '../../dist/cli/main.js');
+    const ended = spawnSync(process.execPath, [main, 'audit', path], { encoding: 'utf8', ...nobody });
+    expect(ended).toMatchObject({ status: 3, stdout: '' });
+    expect(ended.stderr).toContain(`${name} has to be accessible`);
+  },
+);
+
+test('a database that looked damaged for an instant is audited', async () => {
+  const path = await folder();
+  const file = openSync(join(path, 'shard-000/data.mdb'), 'r+');
+  const magic = Buffer.alloc(4);
+  readSync(file, magic, 0, 4, 24);
+  writeSync(file, Buffer.alloc(4), 0, 4, 24);
+  setTimeout(() => writeSync(file, magic, 0, 4, 24), 10);
+  expect(await audit(path)).toMatchObject({ verdict: 'sound' });
+  closeSync(file);
+});
+
+async function folder(journal = new ForgedJournal().begin()): Promise<string> {
+  const path = tempDir();
+  await writeFolder(path, [journal]);
+  return path;
+}
+
+describe('a part that is missing', () => {
+  test.each(['shard-000', 'catalogue'])('is wrong: %s', async (part) => {
+    const path = await folder();
+    rmSync(join(path, part), { recursive: true });
+    const { verdict, findings } = await audit(path);
+    expect(verdict).toBe('wrong');
+    expect(findings[0]!.text).toMatch(new RegExp(`${part}/data.mdb is missing or empty`));
+  });
+
+  test('is worth a note in a folder that was never finished', async () => {
+    const path = tempDir();
+    write(path, { format: 1, storeId, shards: 2, complete: false });
+    const { verdict, notes } = await audit(path);
+    expect(verdict).toBe('sound');
+    expect(notes[0]).toMatch(/the folder is being made/);
+    expect(notes).toHaveLength(4);
+  });
+
+  test('is wrong where it is damaged, finished or not', async () => {
+    const path = await folder();
+    write(path, { format: 1, storeId, shards: 1, complete: false });
+    writeFileSync(join(path, 'shard-000/data.mdb'), 'no database');
+    const { verdict, findings } = await audit(path);
+    expect(verdict).toBe('wrong');
+    expect(findings[0]!.text).toMatch(/is not a database/);
+  });
+
+  test('is named where it is a commit', async () => {
+    const path = await folder();
+    const journal = new ForgedJournal().begin();
+    journal.commit(opensMs + 20_000, (entries) => entries.settle('confirmed', 0));
+    rmSync(join(path, 'shard-000'), { recursive: true });
+    const store = await Journal.open({
+      path: join(path, 'shard-000'),
+      storeId,
+      shard: 0,
+      visit: () => undefined,
+    });
+    store.append(1, journal.records.slice(0, 1));
+    store.append(3, journal.records.slice(2));
+    await store.close();
+    expect((await audit(path)).findings[0]).toEqual({ shard: 0, commit: 2, text: 'it is missing' });
+  });
+});
+
+/** A byte behind its hash, as records of the catalogue are. */
+function sealed(byte: number): Buffer {
+  const content = Buffer.of(byte);
+  return Buffer.concat([createHash('sha256').update(content).digest(), content]);
+}
+
+test.each<[string, Buffer, RegExp]>([
+  ['that was altered', Buffer.alloc(60), /the catalogue's record of sale s does not match its hash/],
+  ['that cannot be read', sealed(0x93), /the catalogue's record of sale s cannot be read/],
+  ['that is nothing', sealed(0xc0), /the catalogue's record of sale s is no sale/],
+  ['that lacks what a sale has', sealed(0x80), /the catalogue's record of sale s is no sale/],
+])('a record of the catalogue %s is wrong', async (_, bytes, text) => {
+  const path = await folder();
+  const environment = openEnvironment(join(path, 'catalogue'));
+  const sales = environment.openDB<Buffer, string>({ name: 'sales', encoding: 'binary' });
+  sales.putSync('s', bytes);
+  await environment.close();
+  const { findings } = await audit(path);
+  expect(findings).toHaveLength(1);
+  expect(findings[0]!.text).toMatch(text);
+});
+
+describe('a tail', () => {
+  /** Five commits, of which LMDB has two. */
+  const five = () => {
+    const journal = new ForgedJournal().begin();
+    for (const number of [0, 1, 2]) {
+      journal.commit(opensMs + 20_000, (entries) => entries.settle('confirmed', number));
+    }
+    return journal.records;
+  };
+
+  async function auditOf(...tail: Buffer[]) {
+    const path = await folder();
+    appendFileSync(join(path, 'shard-000/tail.bin'), Buffer.concat(tail));
+    return await audit(path);
+  }
+
+  test('goes on where LMDB ends', async () => {
+    const report = await auditOf(...five().slice(2));
+    expect(report).toMatchObject({ verdict: 'sound', notes: [] });
+    expect(report.shards[0]).toMatchObject({ commits: 5, tailCommits: 3, orders: { held: 0, confirmed: 3 } });
+  });
+
+  test('may begin with what LMDB has', async () => {
+    const report = await auditOf(...five());
+    expect(report.notes).toEqual([]);
+    expect(report.shards[0]).toMatchObject({ commits: 5, tailCommits: 3 });
+  });
+
+  test.each([1, 50, 95, 96, 100])('that is torn %i bytes into a record is worth a note', async (length) => {
+    const [, , third, fourth] = five();
+    const report = await auditOf(third!, fourth!.subarray(0, length));
+    expect(report.verdict).toBe('sound');
+    expect(report.notes).toEqual([`shard 0: the tail ends with ${length} bytes that are no whole record`]);
+    expect(report.shards[0]).toMatchObject({ commits: 3, tailCommits: 1 });
+  });
+
+  test('whose records do not chain is worth a note', async () => {
+    const [, , third, , fifth] = five();
+    const report = await auditOf(third!, fifth!);
+    expect(report.verdict).toBe('sound');
+    expect(report.notes[0]).toMatch(/the tail ends after commit 3: 1 more of its records do not continue/);
+  });
+
+  test('with a wrong entry in the chain is wrong', async () => {
+    const journal = new ForgedJournal().begin();
+    journal.commit(opensMs + 20_000, (entries) => entries.settle('confirmed', 0).settle('cancelled', 0));
+    const report = await auditOf(...journal.records.slice(2));
+    expect(report.findings[0]).toMatchObject({ shard: 0, commit: 3, entry: 2, type: 'cancelled' });
+  });
+});

@@ -1,0 +1,21 @@
+/** Runs the `leiniao` command to its end, without holding up the thread that waits for it. */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+
+const main = join(import.meta.dirname, '../../dist/cli/main.js');
+
+export interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export function runCli(...args: readonly string[]): Promise<Ended> {
+  return new Promise((resolve) => {
+    const options = { encoding: 'utf8', maxBuffer: 2 ** 28 } as const;
+    const child = execFile(process.execPath, [main, ...args], options, (_, stdout, stderr) =>
+      // One that a signal ended has no code.
+      resolve({ code: child.exitCode ?? -1, stdout, stderr }),
+    );
+  });
+}
