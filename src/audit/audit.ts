@@ -9,6 +9,7 @@ import { overdueMsNoted } from './contract.js';
 import { EntryReader } from './entry-reader.js';
 import { CannotAudit, cataloguePath, type Folder, hasDatabase, readFolder, shardPath } from './folder.js';
 import { ShardJournal } from './journal.js';
+import { type JournalOrder, journalOrder } from './journal-order.js';
 import { OrderStatus, statusNames } from './orders.js';
 import type { Sku } from './sale-ledger.js';
 import { ShardLedger } from './shard-ledger.js';
@@ -59,7 +60,15 @@ export interface AuditReport {
   /** In the order in which they were found; of each shard the first. */
   readonly findings: readonly Finding[];
   readonly notes: readonly string[];
+  /** The order that was looked for; null where no journal has it, absent where none was. */
+  readonly order?: JournalOrder | null;
   readonly spentMs: number;
+}
+
+/** Where an order is: its number in a shard. */
+export interface OrderPlace {
+  readonly shard: number;
+  readonly number: number;
 }
 
 /** Told now and then how far it is; `commits` may be passed by a little, when the tail is read. */
@@ -76,12 +85,17 @@ const progressCommits = 256;
 /**
  * Audits the data folder at `dataDir`.
  *
+ * @param order one to be looked for
  * @throws CannotAudit when it is none, or is written to too fast to be read
  */
-export async function audit(dataDir: string, onProgress: ProgressListener = () => {}): Promise<AuditReport> {
+export async function audit(
+  dataDir: string,
+  onProgress: ProgressListener = () => {},
+  order?: OrderPlace,
+): Promise<AuditReport> {
   const startedMs = performance.now();
   const folder = readFolder(dataDir);
-  const run = new AuditRun(folder, onProgress);
+  const run = new AuditRun(folder, onProgress, order);
   for (let shard = 0; shard < folder.shards; shard++) await run.auditShard(shard);
   await run.compareWithCatalogue();
   return run.report(performance.now() - startedMs);
@@ -98,9 +112,12 @@ class AuditRun {
   /** By shard: undefined where the journal could not be read to its end. */
   readonly #skus: (ReadonlyMap<number, Sku> | undefined)[] = [];
   readonly #skuReports: SkuReport[] = [];
+  readonly #place: OrderPlace | undefined;
+  #order: JournalOrder | null = null;
 
-  constructor(folder: Folder, onProgress: ProgressListener) {
+  constructor(folder: Folder, onProgress: ProgressListener, place: OrderPlace | undefined) {
     this.#folder = folder;
+    this.#place = place;
     this.#onProgress = onProgress;
     if (!folder.complete)
       this.#notes.push('the folder is being made, or that was cut off: parts may be missing');
@@ -129,6 +146,9 @@ class AuditRun {
     this.#notes.push(...overdueNotes(journal, ledger));
     this.#shards.push(shardReport(journal, ledger, whole));
     this.#skus[shard] = whole ? ledger.skus : undefined;
+    if (this.#place?.shard === shard) {
+      this.#order = journalOrder(ledger, this.#books, this.#place.number) ?? null;
+    }
     for (const sku of ledger.skus.values()) this.#skuReports.push(skuReport(shard, sku));
   }
 
@@ -170,6 +190,7 @@ class AuditRun {
       skus: this.#skuReports,
       findings: this.#findings,
       notes: this.#notes,
+      ...(this.#place === undefined ? {} : { order: this.#order }),
       spentMs: Math.round(spentMs),
     };
   }

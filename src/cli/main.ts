@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
+import { LeiniaoError } from '../errors.js';
 import { exitCode, exitCodeHelp, reportFailure } from './exit-code.js';
 import type { OptionSpec } from './option-spec.js';
 
@@ -18,6 +19,11 @@ interface Flags {
   readonly what?: 'orders' | 'journal';
   readonly out?: string;
   readonly [name: string]: unknown;
+}
+
+interface AuditFlags extends Flags {
+  readonly receipt?: string;
+  readonly publicKey?: string;
 }
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -80,9 +86,14 @@ async function runVerifyReceipt(receipt: string, publicKeyFile: string, flags: F
   return await verifyReceiptCommand({ receipt, publicKeyFile, json: flags.json ?? false });
 }
 
-async function runAudit(dataDir: string, flags: Flags): Promise<number> {
+async function runAudit(dataDir: string, flags: AuditFlags): Promise<number> {
+  const { receipt, publicKey: publicKeyFile, json = false } = flags;
+  if ((receipt === undefined) !== (publicKeyFile === undefined)) {
+    throw new LeiniaoError('invalid_options', '--receipt and --public-key: give both, or neither');
+  }
   const { audit } = await import('./audit.js');
-  return await audit(dataDir, { json: flags.json ?? false });
+  const given = receipt === undefined ? {} : { receipt: { receipt, publicKeyFile: publicKeyFile! } };
+  return await audit(dataDir, { json, ...given });
 }
 
 async function runExport(dataDir: string, flags: Flags): Promise<number> {
@@ -142,7 +153,12 @@ function buildProgram(done: (code: number) => void): Command {
     .description('read the journals of a data folder and name the first entry that is wrong')
     .argument('<data-dir>', 'a data folder; an engine may be using it')
     .option('--json', 'print one JSON object instead of tables')
-    .action(async (dataDir: string, flags: Flags) => done(await runAudit(dataDir, flags)));
+    .option(
+      '--receipt <receipt>',
+      'say whether the journal has the order of this receipt; - reads it from stdin',
+    )
+    .option('--public-key <file>', 'PEM file of the public key that the receipt is checked with')
+    .action(async (dataDir: string, flags: AuditFlags) => done(await runAudit(dataDir, flags)));
 
   program
     .command('export')

@@ -8,11 +8,11 @@ import { type ReceiptVerdict, verifyReceipt } from '../receipt/verify.js';
 import { exitCode } from './exit-code.js';
 import { readShortText } from './short-text.js';
 
-export interface VerifyReceiptOptions {
+/** A receipt and what to check it with. */
+export interface GivenReceipt {
   /** The receipt, or `-`: it is read from standard input. */
   readonly receipt: string;
   readonly publicKeyFile: string;
-  readonly json: boolean;
 }
 
 /** Around a receipt on standard input: line ends, and what an editor may leave there. */
@@ -65,13 +65,23 @@ function renderJson(verdict: ReceiptVerdict): string {
 }
 
 /**
+ * Whether a receipt holds, and what it says.
+ *
+ * @throws LeiniaoError `invalid_options` where the public key cannot be used
+ */
+export async function verdictOn({ receipt, publicKeyFile }: GivenReceipt): Promise<ReceiptVerdict> {
+  return verifyReceipt(await receiptFrom(receipt), await readPublicKeyFile(publicKeyFile));
+}
+
+/**
  * Prints the verdict, for people or with `json` as one object: `{ valid: true, receipt, keyId }` or
  * `{ valid: false, code, detail }`. Resolves to the exit code: 0, or 1 where the receipt does not hold.
  * Throws `invalid_options` where the public key cannot be used.
  */
-export async function verifyReceiptCommand(options: VerifyReceiptOptions): Promise<number> {
-  const publicKeyPem = await readPublicKeyFile(options.publicKeyFile);
-  const verdict = verifyReceipt(await receiptFrom(options.receipt), publicKeyPem);
+export async function verifyReceiptCommand(
+  options: GivenReceipt & { readonly json: boolean },
+): Promise<number> {
+  const verdict = await verdictOn(options);
   process.stdout.write(options.json ? renderJson(verdict) : render(verdict));
   return verdict.ok ? exitCode.ok : exitCode.failed;
 }

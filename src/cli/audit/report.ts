@@ -2,6 +2,7 @@
 import Table from 'cli-table3';
 import type { AuditReport, ShardReport } from '../../audit/audit.js';
 import { findingLine } from '../../audit/wrong.js';
+import type { ReceiptReport } from './receipt.js';
 
 /** SKU lines shown to people, the largest first; JSON has them all. */
 const skuLinesMax = 12;
@@ -12,8 +13,9 @@ const plain = { style: { head: [], border: [], compact: true } };
 const number = (value: number): string => value.toLocaleString('en');
 const timeOf = (ms: number | null): string => (ms === null ? '-' : new Date(ms).toISOString());
 
-export function jsonReport(report: AuditReport): string {
-  return `${JSON.stringify({ ...report, firstWrong: report.findings[0] ?? null }, undefined, 2)}\n`;
+export function jsonReport(report: AuditReport, receipt?: ReceiptReport): string {
+  const more = { firstWrong: report.findings[0] ?? null, ...(receipt === undefined ? {} : { receipt }) };
+  return `${JSON.stringify({ ...report, ...more }, undefined, 2)}\n`;
 }
 
 function table(head: readonly string[], left: number, rows: readonly (readonly string[])[]): string {
@@ -57,11 +59,12 @@ function listed(what: string, sentences: readonly string[]): string[] {
   return more > 0 ? [...shown, `${what}: … and ${number(more)} more`] : shown;
 }
 
-export function textReport(report: AuditReport): string {
+export function textReport(report: AuditReport, receipt?: ReceiptReport): string {
   const { shards, skus, notes, findings } = report;
   const lines = [`Orders by shard, in ${report.dataDir} (store ${report.storeId})`, shardsTable(shards)];
   if (skus.length > 0) lines.push('Units by SKU', skusTable(report));
   lines.push(...listed('note', notes), ...listed('wrong', findings.map(findingLine)));
+  if (receipt !== undefined) lines.push(`receipt: ${receipt.text}`);
   lines.push(`read in ${(report.spentMs / 1_000).toFixed(1)} s`, `verdict: ${verdictOf(report)}`);
   return `${lines.join('\n')}\n`;
 }

@@ -1,9 +1,8 @@
 /** Every order of a data folder, shard by shard in the order of acceptance, in the state its journal leaves it in. */
-import { durabilityNames } from '../../audit/entry.js';
 import { EntryReader } from '../../audit/entry-reader.js';
 import type { Folder } from '../../audit/folder.js';
 import type { ShardJournal } from '../../audit/journal.js';
-import { OrderStatus, statusNames } from '../../audit/orders.js';
+import { journalOrder } from '../../audit/journal-order.js';
 import { ShardLedger } from '../../audit/shard-ledger.js';
 import { StoreBooks } from '../../audit/store-books.js';
 import { OrderIds } from '../../sale/order-id.js';
@@ -46,26 +45,19 @@ function* rowsOf(journal: ShardJournal, folder: Folder, ids: OrderIds): Generato
   }
 }
 
-function orderRow(orderId: string, number: number, { orders, skus }: ShardLedger, books: StoreBooks): Row {
-  const { sale, id: sku } = skus.get(orders.rows[number]!)!;
+function orderRow(orderId: string, number: number, ledger: ShardLedger, books: StoreBooks): Row {
+  const { createdAtMs, reacquired, durability, ...facts } = journalOrder(ledger, books, number)!;
+  const { orders, skus } = ledger;
   const key = orders.keys[number]!;
-  const createdAtMs = orders.createdAtMs[number]!;
-  const status = orders.statuses[number]!;
   // As the API shows it: the deadline counts until the order is confirmed or cancelled.
-  const counts = status === OrderStatus.held || status === OrderStatus.expired;
-  const expiresAt = counts ? new Date(createdAtMs + sale.holdSeconds * 1_000).toISOString() : null;
+  const counts = facts.status === 'held' || facts.status === 'expired';
+  const { holdSeconds } = skus.get(orders.rows[number]!)!.sale;
   return {
     orderId,
-    sale: sale.id,
-    sku,
-    buyer: books.buyers.textOf(orders.buyers[number]!),
-    quantity: orders.quantities[number]!,
-    status: statusNames[status]!,
-    sequence: orders.sequences[number]!,
+    ...facts,
     createdAt: new Date(createdAtMs).toISOString(),
-    expiresAt,
-    durability: durabilityNames[orders.durabilities[number]!]!,
-    reacquired: orders.reacquired[number] === 1,
+    expiresAt: counts ? new Date(createdAtMs + holdSeconds * 1_000).toISOString() : null,
+    ...{ durability, reacquired },
     idempotencyKey: key === -1 ? null : books.keys.textOf(key),
   };
 }

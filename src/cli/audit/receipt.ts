@@ -1,0 +1,38 @@
+/** Whether the journals of a data folder have the order of a receipt, as the receipt says it is. */
+import type { AuditReport, OrderPlace } from '../../audit/audit.js';
+import type { Receipt } from '../../receipt/receipt.js';
+import { OrderIds } from '../../sale/order-id.js';
+
+export interface ReceiptReport {
+  /** Whether the journal contains the order, and every fact of the receipt is the journal's. */
+  readonly contained: boolean;
+  /** One sentence for people. */
+  readonly text: string;
+}
+
+/** Digits of the store id that stand in an order id. */
+const tagDigits = 6;
+/** As many as an order id can name. */
+const shardsMax = 256;
+
+/** Where the order of a receipt has to be, if it is in this store. */
+export function placeOf({ orderId, storeId }: Receipt): OrderPlace | undefined {
+  return new OrderIds(Number.parseInt(storeId.slice(0, tagDigits), 16), shardsMax).parse(orderId);
+}
+
+/** Holds a receipt, whose signature holds, against an audit that looked for its order. */
+export function holdAgainst(receipt: Receipt, report: AuditReport): ReceiptReport {
+  const { orderId } = receipt;
+  const not = (text: string): ReceiptReport => ({ contained: false, text });
+  if (receipt.storeId !== report.storeId) return not(`order ${orderId} is one of store ${receipt.storeId}`);
+  const { order } = report;
+  if (order === undefined || order === null) return not(`order ${orderId} is in no journal`);
+  const facts = ['sale', 'sku', 'buyer', 'quantity', 'sequence', 'createdAtMs', 'durability'] as const;
+  const other = facts.find((fact) => order[fact] !== receipt[fact]);
+  if (other !== undefined) {
+    return not(
+      `order ${orderId} has ${other} ${order[other]} in the journal, ${receipt[other]} in the receipt`,
+    );
+  }
+  return { contained: true, text: `order ${orderId} is in the journal, ${order.status} by now` };
+}
