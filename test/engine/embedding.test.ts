@@ -1,8 +1,9 @@
 /** The embedding API: everything that `import … from 'leiniao'` gives, on real threads and real folders. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { limits } from '../../dist/config.js';
 import * as leiniao from '../../dist/index.js';
@@ -662,6 +663,20 @@ test('who pauses a sale finds room beside a flood of restocks', async () => {
   const done = (await Promise.all(restocks)).filter(({ ok }) => ok).length;
   expect(done).toBe(limits.restocksPendingMax);
   expect(counters(engine)).toMatchObject({ total: 1 + done, available: 1 + done });
+});
+
+test('a shard that runs out of heap is started again from its store; the others sell on, and the process lives', () => {
+  const script = fileURLToPath(new URL('../support/out-of-memory.mjs', import.meta.url));
+  const bomb = new URL('../support/heap-bomb.mjs', import.meta.url).href;
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', bomb, script, tempDir()], {
+    encoding: 'utf8',
+    timeout: 50_000,
+  });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  expect(JSON.parse(stdout)).toEqual({
+    ...{ listing: 'shard_recovering', meanwhile: 'accepted', because: 1 },
+    ...{ again: 'replayed', counters: { total: 10, available: 9, held: 1, confirmed: 0 } },
+  });
 });
 
 describe('an order object that is not what it was', () => {
