@@ -87,6 +87,8 @@ export const limits = {
   /** A failed shard is started again after this long, and after twice as long with every further failure in a row. */
   shardRetryMsMin: 50,
   shardRetryMsMax: 10_000,
+  /** A shard that recovers while others sell works for so long at a time, and then makes room for them. */
+  recoveryPieceMs: 1,
   /** A shard that ran for so long starts a new row of failures. */
   shardSteadyMs: 60_000,
   holdSecondsDefault: 300,

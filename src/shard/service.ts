@@ -13,6 +13,7 @@ import { Batch } from '../store/batch.js';
 import { ShardStore } from '../store/shard-store.js';
 import { Commands } from './commands.js';
 import { ShardLoop } from './loop.js';
+import { Pacer } from './pacer.js';
 import { applyCommit } from './recover.js';
 import { ShardState } from './state.js';
 
@@ -70,6 +71,7 @@ async function serveShard(task: ShardTask): Promise<void> {
     stock: new StockTable(memory.stock),
     hashSeed: task.hashSeed,
   });
+  const pacer = task.restarted ? new Pacer(memory.shards) : undefined;
   const store = await ShardStore.open(
     {
       path: task.storePath,
@@ -79,7 +81,10 @@ async function serveShard(task: ShardTask): Promise<void> {
       existing: task.restarted,
       flushDelayMs: task.flushDelayMs,
     },
-    (commit) => applyCommit(state, commit),
+    (commit) => {
+      applyCommit(state, commit);
+      pacer?.breathe();
+    },
   );
   try {
     requireExact(state, shard);
