@@ -70,6 +70,10 @@ export const limits = {
   controlPendingMax: 64,
   /** Of these, how many may be restocks: a flood of them leaves room for who wants to pause the sale. */
   restocksPendingMax: 48,
+  /** Of all in-flight slots, batches leave one in so many to single requests and to the operator. */
+  inFlightReservedShare: 8,
+  /** Requests that a shard looks ahead at together. */
+  lookAheadLanes: 32,
   /** The least an acceptor's in-flight table may hold. */
   inFlightMin: 256,
   /** How long a shard may take for an operator's command: longer than any flush. */

@@ -119,3 +119,8 @@ export function refuse(code: Code, detail: string, retryAfterSeconds?: number): 
     ? { ok: false, code, detail }
     : { ok: false, code, detail, retryAfterSeconds };
 }
+
+/** The refusal of an input that is wrong in one place or more. */
+export function invalid(detail: string, errors: readonly ValidationIssue[]): Refusal {
+  return { ...refuse('invalid_request', detail), errors };
+}

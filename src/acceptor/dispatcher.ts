@@ -35,9 +35,6 @@ interface Link {
   unpublished: number;
 }
 
-/** Of all in-flight slots, batches leave one in eight to others. */
-const reserveShift = 3;
-
 /** Whether a request is on its way, or why not. */
 export type Dispatched = 'dispatched' | 'overloaded' | 'recovering';
 
@@ -91,7 +88,7 @@ export class Dispatcher {
       unpublished: 0,
     }));
     this.#inFlight = new InFlightTable(options.inFlightMax, options.onDefect);
-    this.#reserved = options.inFlightMax >> reserveShift;
+    this.#reserved = Math.floor(options.inFlightMax / limits.inFlightReservedShare);
     this.#loop = options.eventLoop ?? threadEventLoop;
     this.#clock = options.clock;
     this.#nowMs = options.clock();

@@ -6,7 +6,7 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { isUtf8 } from 'node:buffer';
 import { limits } from '../config.js';
-import { type Refusal, refuse, type ValidationIssue } from '../errors.js';
+import { invalid, type Refusal, refuse, type ValidationIssue } from '../errors.js';
 import { type Answer, problemAnswer, type Text } from './answer.js';
 
 /** What the exchanges of one server share. */
@@ -40,19 +40,17 @@ function headerKey(name: string): ArrayBuffer {
 const internal = problemAnswer(
   refuse('internal', 'The request failed by a defect of the server. It has been logged.'),
 );
-const transferEncoding = problemAnswer({
-  // Where two servers disagree about where a body ends, requests can be smuggled between them.
-  ...refuse('invalid_request', 'Transfer-Encoding is not accepted: send a Content-Length.'),
-  errors: [{ path: '/headers/transfer-encoding', message: 'is not accepted' }],
-});
+// Where two servers disagree about where a body ends, requests can be smuggled between them.
+const transferEncoding = problemAnswer(
+  invalid('Transfer-Encoding is not accepted: send a Content-Length.', [
+    { path: '/headers/transfer-encoding', message: 'is not accepted' },
+  ]),
+);
 const tooManyBodies = problemAnswer(refuse('overloaded', 'Too many bodies are on their way at once.', 1));
 const tooManyAnswers = problemAnswer(
   refuse('overloaded', 'Too many long answers wait for clients to read them.', 1),
 );
-const notUtf8 = problemAnswer({
-  ...refuse('invalid_request', 'The body is not UTF-8.'),
-  errors: [{ path: '', message: 'must be UTF-8' }],
-});
+const notUtf8 = problemAnswer(invalid('The body is not UTF-8.', [{ path: '', message: 'must be UTF-8' }]));
 
 export class Exchange {
   readonly #host: ExchangeHost;
@@ -144,7 +142,7 @@ export class Exchange {
   }
 
   invalid(detail: string, errors: readonly ValidationIssue[], close = false): void {
-    this.refuse({ ...refuse('invalid_request', detail), errors }, close);
+    this.refuse(invalid(detail, errors), close);
   }
 
   /** Answers a HEAD request: with the head that `answer` has and nothing after it. */

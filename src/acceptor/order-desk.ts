@@ -5,7 +5,7 @@
 
 import type { Clock } from '../clock.js';
 import { type Durability, durabilities, limits } from '../config.js';
-import { codes, type Refusal, refuse } from '../errors.js';
+import { codes, invalid, type Refusal, refuse } from '../errors.js';
 import { newReply, Opcode, type Reply } from '../memory/records.js';
 import type { StockTable } from '../memory/stock-table.js';
 import type { ReceiptSigner } from '../receipt/signer.js';
@@ -102,10 +102,9 @@ export const saleNotFound = refuse('sale_not_found', 'There is no such sale.');
 export const skuNotFound = refuse('sku_not_found', 'The sale has no such SKU.');
 export const orderNotFound = refuse('order_not_found', 'There is no such order.');
 
-const unreadable: Refusal = {
-  ...refuse('invalid_request', 'The order cannot be read.'),
-  errors: [{ path: '', message: 'must be a plain object' }],
-};
+const unreadable: Refusal = invalid('The order cannot be read.', [
+  { path: '', message: 'must be a plain object' },
+]);
 const tooManyLists = refuse('overloaded', 'Too many listings are under way.', 1);
 
 export class OrderDesk {
@@ -174,10 +173,9 @@ export class OrderDesk {
     const sale = this.#context.catalogue.get(saleId);
     if (sale === undefined) return saleNotFound;
     if (!isPrintable(buyer, limits.buyerBytesMax)) {
-      return {
-        ...refuse('invalid_request', 'The buyer is malformed.'),
-        errors: [{ path: '/buyer', message: formatSentences['leiniao-text']! }],
-      };
+      return invalid('The buyer is malformed.', [
+        { path: '/buyer', message: formatSentences['leiniao-text']! },
+      ]);
     }
     const orders: Order[] = [];
     for (const shard of new Set(sale.skus.map((sku) => sku.shard))) {
@@ -302,7 +300,7 @@ class PlaceBatch implements ReplySink, Waiter {
   #whyNot(request: OrderRequest | undefined): Refusal {
     if (request === undefined) return unreadable;
     const errors = issuesOf(orderRequest, request, formatSentences);
-    if (errors.length > 0) return { ...refuse('invalid_request', 'The order is malformed.'), errors };
+    if (errors.length > 0) return invalid('The order is malformed.', errors);
     return this.#context.catalogue.get(request.sale) === undefined ? saleNotFound : skuNotFound;
   }
 

@@ -10,7 +10,7 @@ import type { RestockResult, SaleOperator, SaleResult, SaleView, SkuView } from 
 import { outcomeOfDispatch, refusalOf, saleNotFound, skuNotFound } from '../acceptor/order-desk.js';
 import type { Clock } from '../clock.js';
 import { limits } from '../config.js';
-import { LeiniaoError, type Refusal, refuse } from '../errors.js';
+import { invalid, LeiniaoError, type Refusal, refuse } from '../errors.js';
 import { Opcode } from '../memory/records.js';
 import type { StockTable } from '../memory/stock-table.js';
 import type { Catalogue, CatalogueSale, CatalogueSku, SalePlan, SaleRecord } from '../sale/catalogue.js';
@@ -211,7 +211,7 @@ export class SaleControl implements SaleOperator {
     const body = { quantity };
     if (!restockBody.Check(body)) {
       const errors = issuesOf(restockBody, body, formatSentences);
-      return { ...refuse('invalid_request', 'The restock is malformed.'), errors };
+      return invalid('The restock is malformed.', errors);
     }
     if (quantity === 0) return malformed('/quantity', 'must not be 0');
     if (idempotencyKey !== undefined && !isPrintable(idempotencyKey, limits.idempotencyKeyBytesMax)) {
@@ -354,5 +354,5 @@ function carriedOut(outcome: Outcome): boolean {
 }
 
 function malformed(path: string, message: string): Refusal {
-  return { ...refuse('invalid_request', 'The request is malformed.'), errors: [{ path, message }] };
+  return invalid('The request is malformed.', [{ path, message }]);
 }

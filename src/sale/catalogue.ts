@@ -5,7 +5,7 @@
  */
 import { assert } from '../assert.js';
 import { limits } from '../config.js';
-import { type Refusal, refuse, type ValidationIssue } from '../errors.js';
+import { invalid, type Refusal, refuse, type ValidationIssue } from '../errors.js';
 import { issuesOf } from '../validation.js';
 import { Phase, phaseAt, SaleState } from './phase.js';
 import { formatSentences } from './rules.js';
@@ -266,7 +266,7 @@ export function recordOf(sale: CatalogueSale): SaleRecord {
 }
 
 function malformed(errors: readonly ValidationIssue[]): Refusal {
-  return { ...refuse('invalid_request', 'The sale is malformed.'), errors };
+  return invalid('The sale is malformed.', errors);
 }
 
 /** A definition of our own: whoever made it may use his object for something else. */

@@ -13,10 +13,10 @@ import { Phase, phaseAt } from '../sale/phase.js';
 import type { Batch } from '../store/batch.js';
 import { bornConfirmed, EntryType, entryTypeOf } from '../store/entry.js';
 import type { KeyClaims } from './key-claims.js';
-import { newKeyQuery, restockReference, type ShardState } from './state.js';
+import { newKeyQuery, restockReference, type ShardSku, type ShardState } from './state.js';
 
 /** Requests that may be looked ahead at together. */
-export const lanes = 32;
+export const lanes = limits.lookAheadLanes;
 
 /** Whether a reply may leave before the batch is committed: refusals of new orders promise nothing. */
 export type Urgency = 'at once' | 'after commit';
@@ -78,7 +78,6 @@ export class OrderCommands {
   }
 
   place(lane: number, words: Int32Array, at: number, nowMs: number): Urgency {
-    const reply = this.#reply;
     const state = this.#state;
     const row = words[at + requestLayout.row]!;
     const quantity = words[at + requestLayout.quantity]!;
@@ -87,7 +86,7 @@ export class OrderCommands {
     assert(quantity >= 1 && quantity <= limits.quantityMax, 'the acceptor checked the quantity');
     assert(buyerBytes >= 1 && buyerBytes <= limits.buyerBytesMax, 'the acceptor checked the buyer');
     const sku = state.skus[row];
-    if (sku === undefined) return this.#refuse(Outcome.skuNotFound);
+    if (sku === undefined) return this.#refuse(Outcome.staleDefinition);
     const { sale } = sku;
     const buyerAt = at + requestLayout.text;
     const keyAt = at + requestLayout.key;
@@ -121,11 +120,24 @@ export class OrderCommands {
     const phase = phaseAt(sale, sale.state, nowMs);
     const outcome = decide(phase, purchased, sku.limitPerBuyer, sku.stock.available, quantity);
     if (outcome !== Outcome.done) return this.#refuse(outcome);
+    return this.#accept(sku, known, hash, words, at, nowMs);
+  }
+
+  /** Takes an order that was decided for, where there is room for it and nobody else takes its key just now. */
+  #accept(sku: ShardSku, known: number, hash: number, words: Int32Array, at: number, nowMs: number): Urgency {
+    const reply = this.#reply;
+    const state = this.#state;
+    const { sale, row } = sku;
+    const quantity = words[at + requestLayout.quantity]!;
+    const buyerBytes = words[at + requestLayout.lengths]! & 0xff;
+    const keyBytes = words[at + requestLayout.lengths]! >> 8;
+    const buyerAt = at + requestLayout.text;
+    const keyAt = at + requestLayout.key;
     if (!state.orders.hasRoom() || !state.buyers.hasRoom() || (keyBytes > 0 && !state.keys.hasRoom())) {
       return this.#refuse(Outcome.overloaded);
     }
     if (keyBytes > 0) {
-      const conflict = this.#claims.claim(query, state.orders.count, sale);
+      const conflict = this.#claims.claim(this.#query, state.orders.count, sale);
       if (conflict !== Outcome.done) return this.#refuse(conflict);
     }
     const status = sale.holdMs === 0 ? Status.confirmed : Status.held;

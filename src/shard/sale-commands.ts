@@ -34,12 +34,8 @@ export class SaleCommands {
     const keyBytes = words[at + requestLayout.lengths]! >> 8;
     const keyAt = at + requestLayout.key;
     const sku = state.skus[row];
-    if (sku === undefined) {
-      reply.outcome = Outcome.skuNotFound;
-      return;
-    }
     // Units that were added to a definition which is about to be replaced would go with it.
-    if (sku.revision !== words[at + requestLayout.revision]!) {
+    if (sku === undefined || sku.revision !== words[at + requestLayout.revision]!) {
       reply.outcome = Outcome.staleDefinition;
       return;
     }

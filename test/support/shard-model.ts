@@ -149,7 +149,7 @@ export class ShardModel {
 
   #place({ row, revision, quantity, buyer, key }: Place, nowMs: number): Answer {
     const sku = this.skus.get(row);
-    if (sku === undefined) return { outcome: Outcome.skuNotFound };
+    if (sku === undefined) return { outcome: Outcome.staleDefinition };
     const { sale } = sku;
     const name = keyName(sale.number, buyer, key);
     const used = key === '' ? undefined : this.keys.get(name);
@@ -242,8 +242,7 @@ export class ShardModel {
 
   #restock({ row, revision, quantity, key }: Restock, nowMs: number): Answer {
     const sku = this.skus.get(row);
-    if (sku === undefined) return { outcome: Outcome.skuNotFound };
-    if (revision !== sku.revision) return { outcome: Outcome.staleDefinition };
+    if (sku === undefined || revision !== sku.revision) return { outcome: Outcome.staleDefinition };
     const { sale } = sku;
     const name = keyName(sale.number, undefined, key);
     const used = key === '' ? undefined : this.keys.get(name);
