@@ -27,6 +27,8 @@ export const limits = {
   stockRowsMax: 1 << 16,
   shardsMax: 128,
   ordersPerShardMax: 1 << 24,
+  /** Orders of one batch, which is kept in memory with its outcomes: as many as a shard can hold. */
+  batchOrdersMax: 1 << 24,
   orderBodyBytesMax: 4 * 1024,
   saleBodyBytesMax: 1024 * 1024,
   ordersPerListMax: 1_000,

@@ -136,7 +136,7 @@ export class Dispatcher {
     words[at + requestLayout.quantity] = quantity;
     const buyerBytes = writeText(bytes, (at + requestLayout.text) * 4, buyer);
     const keyBytes = key === '' ? 0 : writeText(bytes, (at + requestLayout.key) * 4, key);
-    words[at + requestLayout.lengths] = buyerBytes | (keyBytes << 8);
+    words[at + requestLayout.lengths] = buyerBytes | (keyBytes << 8) | (sku.sale.state << 16);
     return 'dispatched';
   }
 
@@ -181,7 +181,7 @@ export class Dispatcher {
     words[at + requestLayout.revision] = sku.sale.revision;
     words[at + requestLayout.quantity] = quantity;
     const keyBytes = key === '' ? 0 : writeText(bytes, (at + requestLayout.key) * 4, key);
-    words[at + requestLayout.lengths] = keyBytes << 8;
+    words[at + requestLayout.lengths] = (keyBytes << 8) | (sku.sale.state << 16);
     return 'dispatched';
   }
 

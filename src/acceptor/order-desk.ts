@@ -128,7 +128,7 @@ export class OrderDesk {
   placeMany(requests: readonly OrderRequest[]): Promise<OrderOutcomes> {
     return new Promise((resolve) => {
       // Copies: the caller may do with his what he likes, and what was validated is what is sent.
-      new PlaceBatch(this.#context, requests.map(copyOf), resolve).resume();
+      new PlaceBatch(this.#context, copiesOf(requests), resolve).resume();
     });
   }
 
@@ -228,10 +228,18 @@ export function askOrder(
   }
 }
 
+/** Copies of as many requests as the array says that it has, whatever else it makes of itself. */
+function copiesOf(requests: readonly OrderRequest[]): (OrderRequest | undefined)[] {
+  const copies: (OrderRequest | undefined)[] = [];
+  const { length } = requests;
+  for (let i = 0; i < length; i++) copies.push(copyOf(requests, i));
+  return copies;
+}
+
 /** A request of our own, each property read once; undefined where it cannot be read. */
-function copyOf(request: OrderRequest): OrderRequest | undefined {
+function copyOf(requests: readonly OrderRequest[], index: number): OrderRequest | undefined {
   try {
-    return { ...request };
+    return { ...requests[index]! };
   } catch {
     return undefined;
   }

@@ -124,12 +124,14 @@ class AuditRun {
   }
 
   async auditShard(shard: number): Promise<void> {
+    const path = shardPath(this.#folder, shard);
+    const present = hasDatabase(path);
     const ledger = new ShardLedger(shard, this.#folder.shards, this.#books);
     let journal: ShardJournal;
     try {
       journal = await ShardJournal.open(this.#folder, shard);
     } catch (error) {
-      this.#cannotRead(error, shardPath(this.#folder, shard), { shard });
+      this.#cannotRead(error, present, { shard });
       return;
     }
     let finding: Finding | undefined;
@@ -152,10 +154,13 @@ class AuditRun {
     for (const sku of ledger.skus.values()) this.#skuReports.push(skuReport(shard, sku));
   }
 
-  /** Takes in that a database cannot be read. In a folder that was never finished one that is missing is no damage. */
-  #cannotRead(error: unknown, path: string, where: { readonly shard?: number }): void {
+  /**
+   * Takes in that a database cannot be read. In a folder that is being made, or never was finished, one that was not there
+   * is no damage.
+   */
+  #cannotRead(error: unknown, present: boolean, where: { readonly shard?: number }): void {
     const finding = findingOfDatabase(error, where);
-    if (this.#folder.complete || hasDatabase(path)) this.#findings.push(finding);
+    if (this.#folder.complete || present) this.#findings.push(finding);
     else this.#notes.push(finding.text);
   }
 
@@ -172,13 +177,25 @@ class AuditRun {
   }
 
   async compareWithCatalogue(): Promise<void> {
+    const present = hasDatabase(cataloguePath(this.#folder));
     try {
-      const { findings, notes } = compare(await readCatalogue(this.#folder), this.#skus);
+      const catalogue = await readCatalogue(this.#folder);
+      this.#checkUnfinished(catalogue.length > 0);
+      const { findings, notes } = compare(catalogue, this.#folder.shards, this.#skus);
       this.#findings.push(...findings);
       this.#notes.push(...notes);
     } catch (error) {
-      this.#cannotRead(error, cataloguePath(this.#folder), {});
+      this.#checkUnfinished(false);
+      this.#cannotRead(error, present, {});
     }
+  }
+
+  /** A folder is finished before its first sale. */
+  #checkUnfinished(hasSales: boolean): void {
+    const used = hasSales || this.#shards.some(({ commits }) => commits > 0);
+    // It may have been finished while it was read.
+    if (this.#folder.complete || !used || readFolder(this.#folder.path).complete) return;
+    this.#findings.push({ text: 'the folder has sales, and says that it was never finished' });
   }
 
   report(spentMs: number): AuditReport {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { Unpackr } from 'msgpackr';
 import { openSnapshot } from '../store/lmdb-snapshot.js';
 import { contract } from './contract.js';
+import { SaleState } from './entry.js';
 import { cataloguePath, type Folder } from './folder.js';
 import { wrong } from './wrong.js';
 
@@ -89,10 +90,12 @@ function saleOf(stored: StoredSale): CatalogueSale | undefined {
     Number.isInteger(revision) &&
     Number.isInteger(startsAtMs) &&
     (endsAtMs === null || Number.isInteger(endsAtMs)) &&
-    Number.isInteger(state) &&
+    Object.values(SaleState).includes(state as SaleState) &&
     Array.isArray(places) &&
     Array.isArray(skus) &&
-    places.length === skus.length;
+    places.length === skus.length &&
+    places.every(isPlace) &&
+    skus.every(isSku);
   if (!whole) return undefined;
   return {
     id,
@@ -107,4 +110,13 @@ function saleOf(stored: StoredSale): CatalogueSale | undefined {
       return { id: sku, stock, limitPerBuyer, row, shard };
     }),
   };
+}
+
+function isPlace(place: unknown): boolean {
+  return Array.isArray(place) && place.length === 2 && place.every(Number.isInteger);
+}
+
+function isSku(given: unknown): boolean {
+  const { sku, stock, limitPerBuyer = 0 } = (given ?? {}) as Record<string, unknown>;
+  return typeof sku === 'string' && Number.isInteger(stock) && Number.isInteger(limitPerBuyer);
 }

@@ -3,6 +3,7 @@
  * the catalogue first and tells the shards afterwards, so what has not reached a shard yet is a note. Pure.
  */
 import type { CatalogueSale, CatalogueSku } from './catalogue.js';
+import { SaleState } from './entry.js';
 import type { Sku } from './sale-ledger.js';
 import type { Finding } from './wrong.js';
 
@@ -17,19 +18,29 @@ export interface Comparison {
  */
 export function compare(
   catalogue: readonly CatalogueSale[],
+  shards: number,
   ledgers: readonly (ReadonlyMap<number, Sku> | undefined)[],
 ): Comparison {
   const result: Comparison = { findings: [], notes: [] };
   const declared = new Set<string>();
+  const rows = new Set<number>();
   for (const sale of catalogue) {
     for (const sku of sale.skus) {
-      declared.add(`${sale.number}/${sku.id}`);
-      compareSku(sale, sku, ledgers, result);
+      const name = `${sale.number}/${sku.id}`;
+      if (declared.has(name)) result.findings.push({ text: `the catalogue has ${sale.id}/${sku.id} twice` });
+      if (rows.has(sku.row)) result.findings.push({ text: `the catalogue uses stock row ${sku.row} twice` });
+      declared.add(name);
+      rows.add(sku.row);
+      if (sku.shard === sku.row % shards) compareSku(sale, sku, ledgers[sku.shard], result);
+      else result.findings.push({ text: misplaced(sale, sku) });
     }
   }
+  const numbers = new Set(catalogue.map(({ number }) => number));
   for (const [shard, ledger] of ledgers.entries()) {
     for (const sku of ledger?.values() ?? []) {
-      if (!declared.has(`${sku.sale.number}/${sku.id}`)) undeclared(shard, sku, result);
+      if (!declared.has(`${sku.sale.number}/${sku.id}`)) {
+        undeclared(shard, sku, numbers.has(sku.sale.number), result);
+      }
     }
   }
   return result;
@@ -38,16 +49,11 @@ export function compare(
 function compareSku(
   sale: CatalogueSale,
   declared: CatalogueSku,
-  ledgers: readonly (ReadonlyMap<number, Sku> | undefined)[],
+  ledger: ReadonlyMap<number, Sku> | undefined,
   result: Comparison,
 ): void {
   const { row, shard } = declared;
   const name = `${sale.id}/${declared.id}`;
-  if (shard !== row % ledgers.length) {
-    result.findings.push({ text: `the catalogue puts ${name} in stock row ${row} of shard ${shard}` });
-    return;
-  }
-  const ledger = ledgers[shard];
   if (ledger === undefined) return;
   const sku = ledger.get(row);
   const here = sku !== undefined && sku.sale.number === sale.number && sku.id === declared.id;
@@ -62,6 +68,11 @@ function compareSku(
   }
   for (const text of differences(sale, declared, sku)) {
     result.findings.push({ shard, text: `${name}: ${text}` });
+  }
+  if (sku.sale.state === SaleState.ended && sale.state !== SaleState.ended) {
+    const text = `sale ${sale.id} has ended in the journal, and not in the catalogue`;
+    result.findings.push({ shard, text });
+    return;
   }
   const note = `shard ${shard} has yet to be told the state of sale ${sale.id}`;
   if (sku.sale.state !== sale.state && result.notes.at(-1) !== note) result.notes.push(note);
@@ -83,8 +94,14 @@ function differences(sale: CatalogueSale, declared: CatalogueSku, sku: Sku): str
     .map(([what, a, b]) => `${what} is ${String(a)} in the catalogue and ${String(b)} in the journal`);
 }
 
-function undeclared(shard: number, sku: Sku, result: Comparison): void {
+function misplaced(sale: CatalogueSale, { id, row, shard }: CatalogueSku): string {
+  return `the catalogue puts ${sale.id}/${id} in stock row ${row} of shard ${shard}`;
+}
+
+/** @param knowsSale whether the catalogue has the sale without this SKU: then it was replaced. Sales are never removed. */
+function undeclared(shard: number, sku: Sku, knowsSale: boolean, result: Comparison): void {
   const text = `${sku.sale.id}/${sku.id} is not in the catalogue`;
-  if (sku.sequence > 0) result.findings.push({ shard, text: `${text}, and has orders` });
+  if (!knowsSale) result.findings.push({ shard, text: `sale ${sku.sale.id} is not in the catalogue` });
+  else if (sku.sequence > 0) result.findings.push({ shard, text: `${text}, and has orders` });
   else result.notes.push(`shard ${shard}: ${text}; it has no orders`);
 }

@@ -5,7 +5,7 @@
 import { createWriteStream } from 'node:fs';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { CannotAudit, readFolder } from '../audit/folder.js';
+import { CannotAudit, type Folder, readFolder } from '../audit/folder.js';
 import { findingLine } from '../audit/wrong.js';
 import { exitCode } from './exit-code.js';
 import { formatter } from './export/format.js';
@@ -26,7 +26,9 @@ const chunkChars = 64 * 1024;
 /** Exports from a data folder. Returns 0, 1 where a journal is wrong from some entry on, 3 if there is nothing to export. */
 export async function exportFrom(dataDir: string, options: ExportOptions): Promise<number> {
   try {
-    const chunks = Readable.from(textsOf(dataDir, options), { objectMode: false, highWaterMark: chunkChars });
+    // Before the file of an earlier export is overwritten.
+    const folder = readFolder(dataDir);
+    const chunks = Readable.from(textsOf(folder, options), { objectMode: false, highWaterMark: chunkChars });
     await pipeline(chunks, target(options.out), { end: options.out !== undefined });
     return exitCode.ok;
   } catch (error) {
@@ -48,8 +50,7 @@ function target(out: string | undefined): Writable {
   return out === undefined ? process.stdout : createWriteStream(out);
 }
 
-async function* textsOf(dataDir: string, options: ExportOptions): AsyncGenerator<string> {
-  const folder = readFolder(dataDir);
+async function* textsOf(folder: Folder, options: ExportOptions): AsyncGenerator<string> {
   const orders = options.what === 'orders';
   const format = formatter(options.format, orders ? orderColumns : journalColumns);
   let text = format.head;

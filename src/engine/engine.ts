@@ -227,10 +227,13 @@ export class Engine {
    * order than `placeOrder`; the array is the queue, and fewer than `inFlightMax` are under way at a time, so that
    * there is room for others. Refusals as of `placeOrder`, one by one.
    *
-   * @throws TypeError when it is not given an array
+   * @throws TypeError when it is not given an array, RangeError when it is given one of more than 16,777,216 orders
    */
   async placeOrders(requests: readonly OrderRequest[]): Promise<OrderOutcomes> {
     if (!Array.isArray(requests)) throw new TypeError('placeOrders takes an array of orders');
+    if (requests.length > limits.batchOrdersMax) {
+      throw new RangeError(`placeOrders takes at most ${limits.batchOrdersMax} orders at a time`);
+    }
     const refusal = this.#refusal();
     if (refusal !== undefined) return OrderOutcomes.allRefused(requests, refusal);
     return await this.#desk.placeMany(requests);

@@ -59,8 +59,7 @@ export class SaleControl implements SaleOperator {
   /** Takes in what is stored and sends it to the shards, which keep what they know already. */
   async restore(records: readonly SaleRecord[]): Promise<void> {
     for (const record of records) {
-      const sale = build(record);
-      this.#catalogue.take(sale);
+      const sale = takenIn(this.#catalogue, record);
       const failed = await this.#tellShards(sale);
       if (failed === undefined) continue;
       throw new LeiniaoError('shard_failed', `sale ${sale.id} could not be restored: ${failed.detail}`);
@@ -346,6 +345,18 @@ export class SaleControl implements SaleOperator {
     const result = this.#last.then(change);
     this.#last = result.catch(() => undefined);
     return result;
+  }
+}
+
+/** A stored sale, in the catalogue. */
+function takenIn(catalogue: Catalogue, record: SaleRecord): CatalogueSale {
+  try {
+    const sale = build(record);
+    catalogue.take(sale);
+    return sale;
+  } catch (cause) {
+    const message = `the stored sale ${record.id} contradicts the others: ${(cause as Error).message}`;
+    throw new LeiniaoError('data_dir_damaged', message, { cause });
   }
 }
 

@@ -15,6 +15,7 @@
  *     word 4   revision of the sale              word 4   order number
  *     word 5   quantity, or total stock          word 5   quantity
  *     word 6   text bytes | key bytes << 8       word 6   buyer bytes
+ *                | sale state << 16, as the asker knows it
  *     word 7   order number                      word 7   sequence
  *     byte 32  text: buyer, or sale id           word 8   f64 createdAtMs
  *     byte 96  key: idempotency key, or SKU id   word 10  f64 expiresAtMs, Infinity for none

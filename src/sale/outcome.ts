@@ -15,7 +15,8 @@ export const Outcome = {
   notStarted: 6,
   paused: 7,
   ended: 8,
-  skuNotFound: 9,
+  /** The shard has yet to be told what this SKU is by now. */
+  staleDefinition: 9,
   orderNotFound: 10,
   orderExpired: 11,
   orderCancelled: 12,
@@ -31,8 +32,6 @@ export const Outcome = {
   defect: 20,
   /** A confirm that came after the deadline, and the units are gone. */
   expiredForGood: 21,
-  /** The shard has yet to be told what this SKU is by now. */
-  staleDefinition: 22,
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
@@ -59,7 +58,6 @@ const answers: Readonly<Record<Exclude<Outcome, Success>, Answer>> & {
   [Outcome.notStarted]: { code: 'not_started', detail: 'The sale has not started yet.' },
   [Outcome.paused]: { code: 'paused', detail: 'The sale is paused.' },
   [Outcome.ended]: { code: 'ended', detail: 'The sale has ended.' },
-  [Outcome.skuNotFound]: { code: 'sku_not_found', detail: 'The sale has no such SKU.' },
   [Outcome.orderNotFound]: { code: 'order_not_found', detail: 'There is no such order.' },
   [Outcome.orderExpired]: {
     code: 'order_expired',

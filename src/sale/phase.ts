@@ -11,9 +11,17 @@ export function phaseName(phase: Phase): PhaseName {
   return names[phase]!;
 }
 
-/** What the operator said of a sale, beyond its times. */
+/** What the operator said of a sale, beyond its times. In the order of how little they admit. */
 export const SaleState = { running: 0, paused: 1, ended: 2 } as const;
 export type SaleState = (typeof SaleState)[keyof typeof SaleState];
+
+/**
+ * Of what two threads know the operator said, what admits less: a shard that has just started again may have yet to hear
+ * of a pause or an end that everybody else can see.
+ */
+export function strictest(a: SaleState, b: SaleState): SaleState {
+  return a > b ? a : b;
+}
 
 export interface SaleTimes {
   /** Milliseconds since the epoch. */

@@ -9,7 +9,7 @@ import { Opcode, type Reply } from '../memory/records.js';
 import { decide } from '../sale/decision.js';
 import { resultOfStep, Status, Step, targetOf } from '../sale/order-state.js';
 import { Outcome } from '../sale/outcome.js';
-import { Phase, phaseAt } from '../sale/phase.js';
+import { Phase, phaseAt, type SaleState, strictest } from '../sale/phase.js';
 import type { Batch } from '../store/batch.js';
 import { bornConfirmed, EntryType, entryTypeOf } from '../store/entry.js';
 import type { KeyClaims } from './key-claims.js';
@@ -82,7 +82,7 @@ export class OrderCommands {
     const row = words[at + requestLayout.row]!;
     const quantity = words[at + requestLayout.quantity]!;
     const buyerBytes = words[at + requestLayout.lengths]! & 0xff;
-    const keyBytes = words[at + requestLayout.lengths]! >> 8;
+    const keyBytes = (words[at + requestLayout.lengths]! >> 8) & 0xff;
     assert(quantity >= 1 && quantity <= limits.quantityMax, 'the acceptor checked the quantity');
     assert(buyerBytes >= 1 && buyerBytes <= limits.buyerBytesMax, 'the acceptor checked the buyer');
     const sku = state.skus[row];
@@ -117,7 +117,8 @@ export class OrderCommands {
         : state.buyerHash(sale.number, words, buyerAt, buyerBytes);
     const known = state.buyers.find(hash, sale.number, words, buyerAt, buyerBytes);
     const purchased = known === -1 || sku.limitPerBuyer === 0 ? 0 : state.buyers.purchased(known, row);
-    const phase = phaseAt(sale, sale.state, nowMs);
+    const told = words[at + requestLayout.lengths]! >> 16;
+    const phase = phaseAt(sale, strictest(sale.state, told as SaleState), nowMs);
     const outcome = decide(phase, purchased, sku.limitPerBuyer, sku.stock.available, quantity);
     if (outcome !== Outcome.done) return this.#refuse(outcome);
     return this.#accept(sku, known, hash, words, at, nowMs);
@@ -130,7 +131,7 @@ export class OrderCommands {
     const { sale, row } = sku;
     const quantity = words[at + requestLayout.quantity]!;
     const buyerBytes = words[at + requestLayout.lengths]! & 0xff;
-    const keyBytes = words[at + requestLayout.lengths]! >> 8;
+    const keyBytes = (words[at + requestLayout.lengths]! >> 8) & 0xff;
     const buyerAt = at + requestLayout.text;
     const keyAt = at + requestLayout.key;
     if (!state.orders.hasRoom() || !state.buyers.hasRoom() || (keyBytes > 0 && !state.keys.hasRoom())) {

@@ -6,7 +6,7 @@ import { limits } from '../config.js';
 import { requestLayout } from '../memory/layout.js';
 import type { Reply } from '../memory/records.js';
 import { Outcome } from '../sale/outcome.js';
-import { Phase, phaseAt, type SaleState } from '../sale/phase.js';
+import { Phase, phaseAt, type SaleState, strictest } from '../sale/phase.js';
 import type { Batch } from '../store/batch.js';
 import type { KeyClaims } from './key-claims.js';
 import type { CommandContext } from './order-commands.js';
@@ -31,7 +31,8 @@ export class SaleCommands {
     const state = this.#state;
     const row = words[at + requestLayout.row]!;
     const quantity = words[at + requestLayout.quantity]!;
-    const keyBytes = words[at + requestLayout.lengths]! >> 8;
+    const keyBytes = (words[at + requestLayout.lengths]! >> 8) & 0xff;
+    const told = (words[at + requestLayout.lengths]! >> 16) as SaleState;
     const keyAt = at + requestLayout.key;
     const sku = state.skus[row];
     // Units that were added to a definition which is about to be replaced would go with it.
@@ -53,7 +54,7 @@ export class SaleCommands {
         return;
       }
     }
-    reply.outcome = this.#restockOutcome(sku, quantity, nowMs);
+    reply.outcome = this.#restockOutcome(sku, told, quantity, nowMs);
     if (reply.outcome !== Outcome.done) return;
     if (keyBytes > 0) {
       if (!state.keys.hasRoom()) {
@@ -76,8 +77,8 @@ export class SaleCommands {
     state.restock(sku, quantity);
   }
 
-  #restockOutcome(sku: ShardSku, quantity: number, nowMs: number): Outcome {
-    if (phaseAt(sku.sale, sku.sale.state, nowMs) === Phase.ended) return Outcome.ended;
+  #restockOutcome(sku: ShardSku, told: SaleState, quantity: number, nowMs: number): Outcome {
+    if (phaseAt(sku.sale, strictest(sku.sale.state, told), nowMs) === Phase.ended) return Outcome.ended;
     if (sku.stock.available + quantity < 0) return Outcome.insufficientStock;
     return sku.stock.total + quantity > limits.stockMax ? Outcome.invalidRequest : Outcome.done;
   }
@@ -132,7 +133,7 @@ export class SaleCommands {
     const to = words[at + requestLayout.saleState]! as SaleState;
     const sale = this.#state.sales.get(saleNumber);
     // Its definition may have been refused or lost on the way: then that has to come first.
-    this.#reply.outcome = sale === undefined ? Outcome.skuNotFound : Outcome.replayed;
+    this.#reply.outcome = sale === undefined ? Outcome.staleDefinition : Outcome.replayed;
     if (sale === undefined || sale.state === to) return;
     this.#batch?.controlled(saleNumber, to);
     this.#state.control(saleNumber, to);

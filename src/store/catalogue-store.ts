@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { Packr } from 'msgpackr';
 import { LeiniaoError } from '../errors.js';
 import type { SaleRecord } from '../sale/catalogue.js';
+import { SaleState } from '../sale/phase.js';
 import { saleDefinition } from '../sale/schema.js';
 import { hashBytes } from './batch.js';
 import { type Environment, everyRecord, type NamedRecords, openEnvironment, requireRoom } from './lmdb.js';
@@ -81,7 +82,11 @@ function readRecord(id: string, bytes: Buffer): SaleRecord {
     record?.id === id &&
     Number.isInteger(record.number) &&
     Number.isInteger(record.revision) &&
+    Number.isInteger(record.startsAtMs) &&
+    (record.endsAtMs === null || Number.isInteger(record.endsAtMs)) &&
+    Object.values(SaleState).includes(record.state as SaleState) &&
     Array.isArray(record.places) &&
+    record.places.every((place) => Array.isArray(place) && place.every(Number.isInteger)) &&
     saleDefinition.Check(record.definition) &&
     record.places.length === record.definition.skus.length;
   if (!whole) throw new LeiniaoError('data_dir_damaged', `the stored sale ${String(id)} is not a sale`);

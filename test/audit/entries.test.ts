@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { type AuditReport, audit } from '../../dist/audit/audit.js';
+import { SaleState } from '../../dist/sale/phase.js';
 import {
   type Entries,
   endsMs,
@@ -736,9 +737,32 @@ describe('the catalogue', () => {
   test('without the sale is wrong', async () => {
     const report = await auditWith([]);
     expect(report.findings.map(({ text }) => text)).toEqual([
-      's/a is not in the catalogue, and has orders',
-      's/b is not in the catalogue, and has orders',
+      'sale s is not in the catalogue',
+      'sale s is not in the catalogue',
     ]);
+  });
+
+  test('in which a sale goes on that has ended in the journal is wrong', async () => {
+    const journal = new ForgedJournal().begin();
+    journal.commit(laterMs, (entries) => entries.control(1, SaleState.ended));
+    const ended = await auditWith([saleRecord({ state: SaleState.ended })], journal);
+    expect(ended.verdict).toBe('sound');
+    for (const state of [SaleState.running, SaleState.paused]) {
+      const { findings } = await auditWith([saleRecord({ state })], journal);
+      expect(findings[0]?.text).toBe('sale s has ended in the journal, and not in the catalogue');
+    }
+  });
+
+  test('that has a SKU or a stock row twice is wrong', async () => {
+    const record = saleRecord();
+    const twin = { ...record, id: 't', number: 2, revision: 2 };
+    const texts = (await auditWith([record, twin])).findings.map(({ text }) => text);
+    expect(texts).toContain('the catalogue uses stock row 0 twice');
+    const [sku] = record.definition.skus;
+    const skus = [sku!, sku!];
+    const double = saleRecord({ definition: { ...record.definition, skus } });
+    const found = (await auditWith([double])).findings.map(({ text }) => text);
+    expect(found).toContain('the catalogue has s/a twice');
   });
 
   test('ahead of a shard is worth a note', async () => {
@@ -761,12 +785,11 @@ describe('the catalogue', () => {
     ]);
   });
 
-  test('without a SKU that sold nothing is worth a note', async () => {
+  test('without a sale is wrong, also where that sold nothing', async () => {
     const journal = new ForgedJournal().begin();
     journal.commit(laterMs, (entries) => entries.define(outright));
-    expect((await auditWith([saleRecord()], journal)).notes).toEqual([
-      'shard 0: o/x is not in the catalogue; it has no orders',
-    ]);
+    const { findings } = await auditWith([saleRecord()], journal);
+    expect(findings.map(({ text }) => text)).toEqual(['sale o is not in the catalogue']);
   });
 });
 

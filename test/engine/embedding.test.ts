@@ -679,6 +679,22 @@ test('a shard that runs out of heap is started again from its store; the others 
   });
 });
 
+test('a batch is as long as its array says, whatever else the array makes of itself', async () => {
+  const engine = await startWithSale();
+  class Strange<T> extends Array<T> {
+    override map(): never[] {
+      return [];
+    }
+  }
+  const strange = Strange.from([order('u'), order('v')]);
+  expect((await engine.placeOrders(strange)).accepted).toBe(2);
+  const holey = [order('w')];
+  holey.length = 3;
+  expect(Array.from(await engine.placeOrders(holey), ({ ok }) => ok)).toEqual([true, false, false]);
+  holey.length = 2 ** 29;
+  await expect(engine.placeOrders(holey)).rejects.toThrow(RangeError);
+});
+
 describe('an order object that is not what it was', () => {
   const request = (buyer: string) => ({ sale: 's', sku, buyer, quantity: 1 });
 

@@ -238,6 +238,26 @@ describe('a shard that ends with an uncaught error', () => {
   });
 });
 
+test('a shard that opens before it hears of an end takes no order that comes after the end', async () => {
+  const parts = await start(2);
+  await openSale(parts);
+  const shard = parts.owner('a');
+  await parts.crash(shard);
+  expect(await parts.control.endSale('s')).toMatchObject({ ok: false, code: 'shard_recovering' });
+  expect(parts.control.sale('s')).toMatchObject({ phase: 'ended' });
+  // As soon as it is open: what the shard is told, it is told in a line of its own.
+  const codes = new Set<string>();
+  for (let i = 0; parts.reopened() === 0 || i < 200; i++) {
+    const outcome = await parts.desk.place({ sale: 's', sku: 'a', buyer: `u-${i}`, idempotencyKey: 'k' });
+    codes.add(outcome.ok ? 'accepted' : outcome.code);
+    const restock = await parts.control.restock('s', 'a', 1, `k-${i}`);
+    codes.add(restock.ok ? 'restocked' : restock.code);
+    // A refusal at once gives nobody else a turn.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect([...codes].sort()).toEqual(['ended', 'shard_recovering']);
+});
+
 describe('a change to a sale that a shard could not be told of', () => {
   const definition = { skus: ['c', 'd'].map((sku) => ({ sku, stock: 10 })) };
 
@@ -266,7 +286,7 @@ describe('a change to a sale that a shard could not be told of', () => {
         const sink = { settle: (_: number, reply: Reply) => done(reply.outcome) };
         parts.dispatcher.sale(opcode, unknown, 0, unknown.state, sink, 0);
       });
-      expect(outcome).toBe(opcode === Opcode.control ? Outcome.skuNotFound : Outcome.done);
+      expect(outcome).toBe(opcode === Opcode.control ? Outcome.staleDefinition : Outcome.done);
     }
     expect(await parts.desk.place({ sale: 's', sku: 'b', buyer: 'u' })).toMatchObject({ ok: true });
     expect(parts.failures).toEqual([]);

@@ -4,6 +4,7 @@
  */
 import type { OrderOutcome } from '#dist/acceptor/order-outcomes.js';
 import type { Order } from '#dist/sale/order.js';
+import type { PhaseName } from '#dist/sale/phase.js';
 import type { SaleDefinition } from '#dist/sale/schema.js';
 
 export interface PlaceAsk {
@@ -31,6 +32,8 @@ export interface Try {
   readonly sequenceBefore: number;
   /** Units that restocks had added for certain when it was sent. */
   readonly addedBefore: number;
+  /** Whether anybody could see then that the sale had ended. */
+  readonly ended: boolean;
   answered: boolean;
   /** Whether it may have made an order that nobody has been told of. */
   doubtful: boolean;
@@ -110,11 +113,12 @@ export class Auditor {
   }
 
   /** An order is about to be sent. */
-  sends(ask: PlaceAsk): Try {
+  sends(ask: PlaceAsk, phase: PhaseName): Try {
     const attempt: Try = {
       ask,
       sequenceBefore: this.#sku(ask).newestSequence,
       addedBefore: this.#sku(ask).added,
+      ended: phase === 'ended',
       answered: false,
       doubtful: true,
     };
@@ -158,6 +162,10 @@ export class Auditor {
     const what = `${text(ask)} → order ${order.orderId} (${order.sku} × ${order.quantity}, ${order.sequence})`;
     this.#claim(sameAsk(ask, order), () => `${what} is not what was asked for`);
     this.#claim(!replayed || tries.length > 1, () => `${what} is a replay of nothing`);
+    this.#claim(
+      replayed || !attempt.ended,
+      () => `${what} is new, and the sale had ended before it was sent`,
+    );
     const sku = this.#sku(ask);
     const known = this.#orders.get(order.orderId);
     if (known !== undefined) {

@@ -105,7 +105,7 @@ export class Clients {
   async #place(process: SimulatedProcess): Promise<void> {
     const ask = this.#nextAsk();
     if (ask === undefined) return;
-    const attempt = this.#auditor.sends(ask);
+    const attempt = this.#auditor.sends(ask, process.control.sale(ask.sale)!.phase);
     // Who goes away before the answer comes never learns of it.
     const leaves = this.#world.chance(0.1);
     const outcome = await this.#hear(process, process.desk.place(ask));

@@ -235,7 +235,7 @@ class Simulation {
       for (const { sku, available } of sale.skus) {
         if (sale.phase !== 'open' || available === 0) continue;
         const ask = { sale: id, sku, buyer: lastBuyer, quantity: 1 };
-        const attempt = this.#auditor.sends(ask);
+        const attempt = this.#auditor.sends(ask, sale.phase);
         const outcome = await this.#until(process.desk.place(ask));
         this.#auditor.placed(attempt, outcome, process.nowMs);
         if (!outcome.ok)
