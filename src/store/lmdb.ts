@@ -3,10 +3,11 @@
  * thread that owns the environment.
  */
 import { mkdirSync, statfsSync, statSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { type Database, open as openLmdb, type RootDatabase } from 'lmdb';
 import { limits } from '../config.js';
-import { LeiniaoError } from '../errors.js';
+import { LeiniaoError, type StartErrorCode } from '../errors.js';
 import { checkDatabaseFile, pageBytes } from './lmdb-check.js';
 
 /** LMDB's own name for the file in an environment's folder. */
@@ -23,8 +24,8 @@ export type NamedRecords = Database<Buffer, string>;
  * Opens an environment in folder `path`, made if missing. `overlappingSync: false` makes LMDB flush the data
  * and then write its meta page through O_DSYNC before a synchronous transaction returns.
  *
- * @throws LeiniaoError `data_dir_damaged` when the file is not a whole LMDB database, `data_dir_unwritable` when it cannot
- *   be read
+ * @throws LeiniaoError `data_dir_damaged` when the file is not a whole LMDB database; `data_dir_unwritable` or
+ *   `data_dir_full` when the operating system does not let it be opened, which may be over when it is tried again
  */
 export function openEnvironment(path: string): Environment {
   mkdirSync(path, { recursive: true });
@@ -41,8 +42,16 @@ export function openEnvironment(path: string): Environment {
       noSubdir: false,
     });
   } catch (cause) {
-    throw new LeiniaoError('data_dir_damaged', `${path}: ${(cause as Error).message}`, { cause });
+    throw new LeiniaoError(codeOf(cause), `${path}: ${(cause as Error).message}`, { cause });
   }
+}
+
+/** What a failure to open means. LMDB's own codes are negative; the others are the operating system's. */
+function codeOf(cause: unknown): StartErrorCode {
+  const { code } = cause as { readonly code?: number };
+  if (code === undefined || code <= 0) return 'data_dir_damaged';
+  const { ENOSPC, EDQUOT } = constants.errno;
+  return code === ENOSPC || code === EDQUOT ? 'data_dir_full' : 'data_dir_unwritable';
 }
 
 /**
