@@ -10,12 +10,12 @@ import { randomFrom, seed } from '../support/seed.js';
 import { tempDir } from '../support/temp-dir.js';
 
 /** The longest that a server sells before it is killed; one that starts is killed sooner. */
-const lifeMsMax = 700;
+const lifeMsMax = 500;
 const startMsMax = 350;
 
 test.each([
   ['fsync', 3, 20],
-  ['commit', 2, 8],
+  ['commit', 2, 6],
 ] as const)(
   seeded('with durability %s on %i shards, killed %i times, it keeps every promise'),
   async (...row) => {
@@ -36,7 +36,7 @@ test.each([
       await run.kill();
       killed += 1;
       expect(run.storm.acknowledged).toBeGreaterThan(known);
-      if (moments() > 0.3) continue;
+      if (moments() > 0.25) continue;
       const starting = run.starting();
       await delay(moments() * startMsMax);
       expect(starting.running).toBe(true);
