@@ -2,7 +2,7 @@
  * The one place that opens LMDB for writing. A transaction that returned is on disk: see `openEnvironment`. Called by the
  * thread that owns the environment.
  */
-import { mkdirSync, statfsSync, statSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, statfsSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { type Database, open as openLmdb, type RootDatabase } from 'lmdb';
@@ -15,6 +15,9 @@ export const databaseFile = 'data.mdb';
 
 /** Address space to begin with; LMDB takes more when a file outgrows it. */
 export const mapBytes = 2 ** 36;
+
+/** Files that the process must be able to open before LMDB opens its own. */
+const descriptorsSpare = 8;
 
 export type Environment = RootDatabase<Buffer, string>;
 export type NumberedRecords = Database<Buffer, number>;
@@ -30,6 +33,7 @@ export type NamedRecords = Database<Buffer, string>;
 export function openEnvironment(path: string): Environment {
   mkdirSync(path, { recursive: true });
   checkDatabaseFile(join(path, databaseFile));
+  requireDescriptors(path);
   try {
     return openLmdb<Buffer, string>({
       path,
@@ -43,6 +47,24 @@ export function openEnvironment(path: string): Environment {
     });
   } catch (cause) {
     throw new LeiniaoError(codeOf(cause), `${path}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/**
+ * Checks that the process may open a few more files: an LMDB that gets some of its three and not the others ends the
+ * process with a signal. Connections that are accepted meanwhile may still take them, so there have to be more than it
+ * needs.
+ *
+ * @throws LeiniaoError `data_dir_unwritable`
+ */
+function requireDescriptors(path: string): void {
+  const opened: number[] = [];
+  try {
+    while (opened.length < descriptorsSpare) opened.push(openSync('/dev/null', 'r'));
+  } catch (cause) {
+    throw new LeiniaoError('data_dir_unwritable', `${path}: ${(cause as Error).message}`, { cause });
+  } finally {
+    for (const descriptor of opened) closeSync(descriptor);
   }
 }
 
