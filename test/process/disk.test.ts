@@ -5,6 +5,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { openEnvironment } from '../../dist/store/lmdb.js';
 import { type Answer, Api, type OrderJson } from '../support/api.js';
 import { ServeProcess } from '../support/serve-process.js';
 import { SmallDisk } from '../support/small-disk.js';
@@ -182,6 +183,16 @@ describe.skipIf(excused)('a disk', () => {
     disk.mountWritable();
     const { api } = await serve(dataDir);
     expect((await api.order('s', { sku: 'a', buyer: 'first' }, 'k')).order).toEqual(order);
+  });
+
+  test('that is read-only does not make a database a damaged one, which a shard would not open again', async () => {
+    const disk = new SmallDisk(4);
+    const path = join(disk.path, 'shard');
+    await openEnvironment(path).close();
+    disk.mountReadOnly();
+    expect(() => openEnvironment(path)).toThrow(expect.objectContaining({ code: 'data_dir_unwritable' }));
+    disk.mountWritable();
+    await openEnvironment(path).close();
   });
 
   test.each([0, 268 * 1024])(

@@ -146,3 +146,19 @@ test('a database without one of its two meta pages is refused: the newest commit
   });
   for (const result of openAll(paths)) expect(result).toMatchObject({ code: 'data_dir_damaged' });
 });
+
+test('with hardly any files left to open a database is not opened, and that kills nobody', async () => {
+  const path = join(tempDir(), 'journal');
+  await journalOf(path, 2);
+  const script = join(import.meta.dirname, '../support/few-descriptors.mjs');
+  const command = 'ulimit -n 1024; exec "$0" "$@"';
+  const { stdout, signal } = spawnSync('sh', ['-c', command, process.execPath, script, path], {
+    encoding: 'utf8',
+  });
+  expect(signal).toBeNull();
+  const outcomes = JSON.parse(stdout) as string[];
+  expect(new Set(outcomes)).toEqual(new Set(['data_dir_unwritable', 'opened']));
+  // With none left at first, and with all of them in the end.
+  expect([outcomes[0], outcomes.at(-1)]).toEqual(['data_dir_unwritable', 'opened']);
+  expect(openAll([path])).toEqual([{ commits: 2 }]);
+});

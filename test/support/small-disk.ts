@@ -1,4 +1,4 @@
-/** A disk of a test's own: a small tmpfs, filled or made read-only at will. */
+/** Disks of a test's own, filled, made read-only or broken at will: a small tmpfs, and an ext4 in a file. */
 import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -57,5 +57,49 @@ export class SmallDisk {
 
   mountWritable(): void {
     run('mount', '-o', 'remount,rw', this.path);
+  }
+
+  /** Lays a read-only view over the disk: what is open already can still be written, nothing else can. */
+  cover(): void {
+    run('mount', '--bind', '-o', 'ro', this.path, this.path);
+  }
+
+  uncover(): void {
+    run('umount', this.path);
+  }
+}
+
+/** A disk that can fail under a process which has files open on it. */
+export class BreakableDisk {
+  readonly path = makeTempDir();
+  readonly #image = makeTempDir();
+
+  /** Mounts a disk; it goes when the running test ends. Whatever uses it must have ended before. */
+  constructor(megabytes: number) {
+    const file = join(this.#image, 'disk');
+    onTestFinished(() => {
+      spawnSync('umount', ['--lazy', this.path]);
+      removeTempDir(this.path);
+      removeTempDir(this.#image);
+    });
+    run('truncate', '--size', `${megabytes}M`, file);
+    run('mkfs.ext4', '-q', file);
+    this.#mount();
+  }
+
+  #mount(): void {
+    run('mount', '-o', 'loop', join(this.#image, 'disk'), this.path);
+  }
+
+  /** What ext4 does when the device below it fails: no write succeeds from now on, through open files neither. */
+  fail(): void {
+    // It reports the failure that it was asked for.
+    spawnSync('mount', ['-o', 'remount,abort', this.path]);
+  }
+
+  /** Makes it writable again. Nobody may have a file open on it. */
+  repair(): void {
+    run('umount', this.path);
+    this.#mount();
   }
 }
