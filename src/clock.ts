@@ -20,7 +20,8 @@ export function setAhead(origin: ClockOrigin, aheadMs: number): void {
   new Float64Array(origin.ahead)[0] = aheadMs;
 }
 
-function monotonicMs(): number {
+/** A time to measure durations with, in ms: it has no relation to the wall clock. */
+export function monotonicMs(): number {
   const [seconds, nanoseconds] = process.hrtime();
   return seconds * 1e3 + nanoseconds / 1e6;
 }

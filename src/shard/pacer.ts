@@ -3,7 +3,7 @@
  * each of them took. Only where there are more busy threads than cores. In the shard's thread.
  */
 import { availableParallelism } from 'node:os';
-import { performance } from 'node:perf_hooks';
+import { monotonicMs } from '../clock.js';
 import { limits } from '../config.js';
 import { pauseThread } from '../memory/pause.js';
 
@@ -12,7 +12,7 @@ const otherThreads = 1;
 
 export class Pacer {
   readonly #needed: boolean;
-  #sinceMs = performance.now();
+  #sinceMs = monotonicMs();
 
   /** @param shards of the engine, all of which may be at work */
   constructor(shards: number) {
@@ -22,9 +22,9 @@ export class Pacer {
   /** To be called between two small pieces of work. */
   breathe(): void {
     if (!this.#needed) return;
-    const workedMs = performance.now() - this.#sinceMs;
+    const workedMs = monotonicMs() - this.#sinceMs;
     if (workedMs < limits.recoveryPieceMs) return;
     pauseThread(workedMs);
-    this.#sinceMs = performance.now();
+    this.#sinceMs = monotonicMs();
   }
 }
