@@ -12,7 +12,8 @@ const otherThreads = 1;
 
 export class Pacer {
   readonly #needed: boolean;
-  #sinceMs = monotonicMs();
+  /** When the piece began; undefined before the first. */
+  #sinceMs: number | undefined = undefined;
 
   /** @param shards of the engine, all of which may be at work */
   constructor(shards: number) {
@@ -22,6 +23,7 @@ export class Pacer {
   /** To be called between two small pieces of work. */
   breathe(): void {
     if (!this.#needed) return;
+    this.#sinceMs ??= monotonicMs();
     const workedMs = monotonicMs() - this.#sinceMs;
     if (workedMs < limits.recoveryPieceMs) return;
     pauseThread(workedMs);

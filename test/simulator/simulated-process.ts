@@ -25,6 +25,8 @@ import { InjectedFault, type World } from './world.js';
 
 export const storeId = '5eed5eed5eed5eed5eed5eed5eed5eed';
 export const replyDeadlineMs = 400;
+/** Turns after which a start that waits for nothing but turns must be through. */
+const restoreTurnsMax = 2_000;
 const ordersMax = 2_000;
 const hashSeed = 0x5eed;
 const flushDelayMs = 20;
@@ -97,10 +99,13 @@ export class SimulatedProcess {
     const newest = Array.from({ length: world.shards }, (_, shard) => process.#threads.lastTime(shard));
     process.#aheadMs = Math.max(0, Math.ceil(Math.max(...newest) - process.nowMs));
     let restored = false;
-    const restoring = process.control.restore([...world.records.values()]).then(() => {
+    const restoring = process.control.restore([...world.records.values()]);
+    const note = (): void => {
       restored = true;
-    });
-    while (!restored) {
+    };
+    restoring.then(note, note);
+    for (let turns = 0; !restored; turns++) {
+      if (turns > restoreTurnsMax) throw new Error('the sales were never restored');
       process.turn();
       for (let shard = 0; shard < world.shards; shard++) process.turnShard(shard);
       await settleMicrotasks();

@@ -7,8 +7,8 @@ if (!isMainThread) {
   const { nextOfBuyer } = OrderCommands.prototype;
   const bomb = Buffer.from('bomb').readInt32LE(0);
   OrderCommands.prototype.nextOfBuyer = function (words, at) {
-    const hoard = [];
-    while (words[at + requestLayout.text] === bomb) hoard.push(new Array(1_000).fill(hoard.length));
+    // In small pieces: V8 ends a thread between two of them, and the process where one is too large.
+    for (let hoard; words[at + requestLayout.text] === bomb; ) hoard = { hoard, words: [1.5, 2.5, 3.5, 4.5] };
     return nextOfBuyer.call(this, words, at);
   };
 }

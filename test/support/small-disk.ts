@@ -64,8 +64,9 @@ export class SmallDisk {
     run('mount', '--bind', '-o', 'ro', this.path, this.path);
   }
 
+  /** Lazily: a shard that just tries to start may have a file of it open. */
   uncover(): void {
-    run('umount', this.path);
+    run('umount', '--lazy', this.path);
   }
 }
 
