@@ -1,5 +1,4 @@
 /** What random tests share beside the seed: their names, fast-check's parameters, and whole numbers. */
-import type { Parameters } from 'fast-check';
 import { randomFrom, seed } from './seed.js';
 
 /** A title that says how to repeat a failure. */
@@ -7,8 +6,14 @@ export function seeded(title: string): string {
   return `${title} (LEINIAO_TEST_SEED=${seed})`;
 }
 
+/** Of fast-check's parameters, those that are ours to choose. */
+export interface Runs {
+  readonly seed: number;
+  readonly numRuns: number;
+}
+
 /** fast-check's parameters for `numRuns` runs from the seed. */
-export function runs<T>(numRuns: number): Parameters<T> {
+export function runs(numRuns: number): Runs {
   return { seed, numRuns };
 }
 
