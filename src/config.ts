@@ -34,6 +34,8 @@ export const limits = {
   ordersPerListMax: 1_000,
   /** The longest receipt that is read; the longest that is written is shorter. */
   receiptCharsMax: 2 * 1024,
+  /** Around a receipt on standard input: line ends, and what an editor may leave there. */
+  receiptSpaceBytesMax: 1024,
   /** A private or public key as PEM text. One of Ed25519 has about 120 characters, and may have comments above it. */
   keyPemCharsMax: 16 * 1024,
   /** Listings under way at a time: each asks its shards for one order after the other. */
@@ -48,6 +50,15 @@ export const limits = {
    */
   probeBytes: 256 * 1024,
   probeBytesPerShard: 64 * 1024,
+  /** Address space that LMDB begins with; it takes more when a file outgrows it. */
+  storeMapBytes: 2 ** 36,
+  /** Files that the process must be able to open before LMDB opens its own three. */
+  descriptorsSpare: 8,
+  /** A database that is being written may look damaged for an instant: how often it is looked at before it counts as such. */
+  snapshotChecksMax: 10,
+  snapshotCheckPauseMs: 20,
+  /** An export hands on its rows in texts of about so many characters. */
+  exportChunkChars: 64 * 1024,
   /** How often the engine looks at a shard that is starting: belt to the notification's braces. */
   shardOpenPollMs: 200,
   /** Bytes of bodies that one server keeps while the rest of them is on its way. */
@@ -58,8 +69,6 @@ export const limits = {
   publishCountMax: 256,
   /** Characters of an answer that are handed over at once; of a longer one only as much as the client takes. */
   answerCharsAtOnceMax: 16 * 1024,
-  /** Readings of a stock row before one is taken as it comes: a change takes its writer nanoseconds. */
-  stockReadsMax: 1_000_000,
   /** Turns of an acceptor's event loop without a reply before it stops polling and waits for the doorbell. */
   replyPollTurnsMax: 8,
   /** Belt to the doorbell's braces, for acceptors. */
@@ -95,6 +104,8 @@ export const limits = {
   shardRetryMsMax: 10_000,
   /** A shard that recovers while others sell works for so long at a time, and then makes room for them. */
   recoveryPieceMs: 1,
+  /** The longest pause it makes: a piece that waited for the disk is no reason to wait as long again. */
+  recoveryPauseMsMax: 20,
   /** A shard that ran for so long starts a new row of failures. */
   shardSteadyMs: 60_000,
   holdSecondsDefault: 300,

@@ -3,11 +3,12 @@
  * It shares no code with what decides; a test of the walls holds that. Runs beside an engine or without one.
  */
 import { LeiniaoError } from '../errors.js';
+import { CannotAudit } from './cannot-audit.js';
 import { readCatalogue } from './catalogue.js';
 import { compare } from './compare.js';
-import { overdueMsNoted } from './contract.js';
+import { overdueMsNoted, progressCommits } from './contract.js';
 import { EntryReader } from './entry-reader.js';
-import { CannotAudit, cataloguePath, type Folder, hasDatabase, readFolder, shardPath } from './folder.js';
+import { cataloguePath, type Folder, hasDatabase, readFolder, shardPath } from './folder.js';
 import { ShardJournal } from './journal.js';
 import { type JournalOrder, journalOrder } from './journal-order.js';
 import { OrderStatus, statusNames } from './orders.js';
@@ -57,7 +58,7 @@ export interface AuditReport {
   readonly shards: readonly ShardReport[];
   /** By shard and stock row. */
   readonly skus: readonly SkuReport[];
-  /** In the order in which they were found; of each shard the first. */
+  /** The first of each journal, by shard; then what the catalogue contradicts. */
   readonly findings: readonly Finding[];
   readonly notes: readonly string[];
   /** The order that was looked for; null where no journal has it, absent where none was. */
@@ -78,9 +79,6 @@ export type ProgressListener = (progress: {
   readonly commitsRead: number;
   readonly commits: number;
 }) => void;
-
-/** Commits between two reports of progress. */
-const progressCommits = 256;
 
 /**
  * Audits the data folder at `dataDir`.

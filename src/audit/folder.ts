@@ -1,15 +1,8 @@
 /** The data folder as the auditor sees it: its description is read, nothing is locked and nothing written. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { CannotAudit } from './cannot-audit.js';
 import { contract } from './contract.js';
-
-/** The audit cannot begin: there is nothing that could be right or wrong. */
-export class CannotAudit extends Error {
-  constructor(message: string, options: { cause?: unknown } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
-    this.name = 'CannotAudit';
-  }
-}
 
 export interface Folder {
   readonly path: string;

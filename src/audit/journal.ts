@@ -33,7 +33,10 @@ export class ShardJournal {
     this.#tail = tail;
   }
 
-  /** @throws LeiniaoError `data_dir_damaged` when the database is not whole, `data_dir_locked` when it is too busy */
+  /**
+   * @throws LeiniaoError `data_dir_damaged` when the database is not whole, `data_dir_locked` when it is too busy;
+   *   CannotAudit when the tail is
+   */
   static async open(folder: Folder, shard: number): Promise<ShardJournal> {
     const path = shardPath(folder, shard);
     // The tail first: what leaves it afterwards is in the snapshot then.

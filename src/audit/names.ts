@@ -2,11 +2,14 @@
  * Numbers for names: the same one for the same text in the same scope, from 0 without gaps. A journal has millions of
  * buyers and keys; as strings in a `Map` they would take several times the room. Exact: texts are kept and compared.
  */
+import { assert } from '../assert.js';
 import { grown, mixed } from './columns.js';
 
 /** Words of a chunk of texts, as a power of two. A text never crosses chunks. */
 const chunkBits = 18;
 const chunkWords = 1 << chunkBits;
+/** A chunk's number and a word in it are kept together in 31 bits. */
+const chunksMax = 1 << (31 - chunkBits);
 
 export class NameTable {
   readonly #chunks: Int32Array[] = [];
@@ -66,6 +69,7 @@ export class NameTable {
 
   #keep(words: Int32Array, at: number, count: number): number {
     if (this.#used + count > chunkWords) {
+      assert(this.#chunks.length < chunksMax, 'the texts of a journal have 8 GiB of room');
       this.#chunks.push(new Int32Array(chunkWords));
       this.#used = 0;
     }

@@ -3,10 +3,9 @@
  * to it and empties it while we read; then what was emptied is in LMDB.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { CannotAudit } from './cannot-audit.js';
 import { commitHeadBytes, lengthOf } from './chain.js';
-
-/** How often a file that was emptied while we read it is read again. */
-const readingsMax = 10;
+import { tailReadingsMax } from './contract.js';
 
 export interface Tail {
   /** Whole records, oldest first. */
@@ -15,6 +14,7 @@ export interface Tail {
   readonly tornBytes: number;
 }
 
+/** @throws CannotAudit when the file is emptied each time while it is read */
 export function readTail(path: string): Tail {
   const bytes = readWhole(path);
   const records: Buffer[] = [];
@@ -44,8 +44,10 @@ function readWhole(path: string): Buffer {
         got = readSync(descriptor, bytes, read, bytes.length - read, read);
       }
       // A file that is shorter now was emptied: old bytes and new ones may have been mixed.
-      if (fstatSync(descriptor).size >= bytes.length || readings === readingsMax)
-        return bytes.subarray(0, read);
+      if (fstatSync(descriptor).size >= bytes.length) return bytes.subarray(0, read);
+      if (readings === tailReadingsMax) {
+        throw new CannotAudit(`${path} is emptied too fast to be read; try again`);
+      }
     }
   } finally {
     closeSync(descriptor);

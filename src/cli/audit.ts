@@ -3,7 +3,7 @@
  * progress to stderr.
  */
 import { type AuditReport, audit as auditFolder } from '../audit/audit.js';
-import { CannotAudit } from '../audit/folder.js';
+import { CannotAudit } from '../audit/cannot-audit.js';
 import type { ReceiptVerdict } from '../receipt/verify.js';
 import { showAuditProgress } from './audit/progress.js';
 import { holdAgainst, placeOf, type ReceiptReport } from './audit/receipt.js';

@@ -5,8 +5,10 @@
 import { createWriteStream } from 'node:fs';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { CannotAudit, type Folder, readFolder } from '../audit/folder.js';
+import { CannotAudit } from '../audit/cannot-audit.js';
+import { type Folder, readFolder } from '../audit/folder.js';
 import { findingLine } from '../audit/wrong.js';
+import { limits } from '../config.js';
 import { exitCode } from './exit-code.js';
 import { formatter } from './export/format.js';
 import { journalColumns, journalRows } from './export/journal-rows.js';
@@ -20,15 +22,15 @@ export interface ExportOptions {
   readonly out: string | undefined;
 }
 
-/** Rows are handed on in texts of about this many characters. */
-const chunkChars = 64 * 1024;
-
 /** Exports from a data folder. Returns 0, 1 where a journal is wrong from some entry on, 3 if there is nothing to export. */
 export async function exportFrom(dataDir: string, options: ExportOptions): Promise<number> {
   try {
     // Before the file of an earlier export is overwritten.
     const folder = readFolder(dataDir);
-    const chunks = Readable.from(textsOf(folder, options), { objectMode: false, highWaterMark: chunkChars });
+    const chunks = Readable.from(textsOf(folder, options), {
+      objectMode: false,
+      highWaterMark: limits.exportChunkChars,
+    });
     await pipeline(chunks, target(options.out), { end: options.out !== undefined });
     return exitCode.ok;
   } catch (error) {
@@ -58,7 +60,7 @@ async function* textsOf(folder: Folder, options: ExportOptions): AsyncGenerator<
   try {
     for await (const rows of orders ? orderRows(folder) : journalRows(folder)) {
       for (const row of rows) text += format.row(row);
-      if (text.length < chunkChars) continue;
+      if (text.length < limits.exportChunkChars) continue;
       yield text;
       text = '';
     }

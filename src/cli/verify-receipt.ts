@@ -15,9 +15,6 @@ export interface GivenReceipt {
   readonly publicKeyFile: string;
 }
 
-/** Around a receipt on standard input: line ends, and what an editor may leave there. */
-const spaceBytesMax = 1024;
-
 async function readPublicKeyFile(file: string): Promise<string> {
   let text: string | undefined;
   try {
@@ -36,7 +33,8 @@ async function readPublicKeyFile(file: string): Promise<string> {
 /** A text that is too long for a receipt goes on as an empty one: it is refused as malformed all the same. */
 async function receiptFrom(given: string): Promise<string> {
   if (given !== '-') return given.trim();
-  return (await readShortText(process.stdin, limits.receiptCharsMax + spaceBytesMax))?.trim() ?? '';
+  const bytesMax = limits.receiptCharsMax + limits.receiptSpaceBytesMax;
+  return (await readShortText(process.stdin, bytesMax))?.trim() ?? '';
 }
 
 /** One line a fact. Their texts are printable: a receipt with others is malformed. */

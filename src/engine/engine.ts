@@ -112,7 +112,6 @@ export class Engine {
         heapMiBMax: config.shardHeapMiBMax,
         events: {
           failed: (shard, error, retryMs) => {
-            for (let row = shard; row < limits.stockRowsMax; row += memory.shards) stock.mend(row);
             dispatcher?.abandon(shard);
             const next = retryMs === undefined ? 'it stays closed' : `it is started again in ${retryMs} ms`;
             log.error({ err: error, shard }, `a shard has failed, its SKUs answer shard_recovering; ${next}`);
@@ -132,7 +131,7 @@ export class Engine {
       dataDir?.markComplete();
       const catalogue = new Catalogue(shards);
       const storeId = dataDir?.storeId ?? randomBytes(16).toString('hex');
-      const ids = new OrderIds(Number.parseInt(storeId.slice(0, 6), 16), shards);
+      const ids = OrderIds.ofStore(storeId, shards);
       const receipts = signingKey === undefined ? undefined : new ReceiptSigner(signingKey, storeId);
       if (receipts !== undefined) log.info({ keyId: receipts.keyId }, 'orders get receipts');
       control = new SaleControl({

@@ -13,7 +13,7 @@ import { limits } from '../config.js';
 import { invalid, LeiniaoError, type Refusal, refuse } from '../errors.js';
 import { Opcode } from '../memory/records.js';
 import type { StockTable } from '../memory/stock-table.js';
-import type { Catalogue, CatalogueSale, CatalogueSku, SalePlan, SaleRecord } from '../sale/catalogue.js';
+import type { Catalogue, CatalogueSale, CatalogueSku, SaleRecord } from '../sale/catalogue.js';
 import { build, recordOf } from '../sale/catalogue.js';
 import { Outcome } from '../sale/outcome.js';
 import { Phase, phaseAt, phaseName, SaleState } from '../sale/phase.js';
@@ -87,12 +87,14 @@ export class SaleControl implements SaleOperator {
 
   async #putSale(id: string, definition: SaleDefinition): Promise<SaleResult | Refusal> {
     if (!isId(id)) return malformed('/sale', formatSentences['leiniao-id']!);
-    let plan: SalePlan;
+    let own: SaleDefinition;
     try {
-      plan = this.#catalogue.plan(id, definition, this.#clock());
+      // Whoever made it may use his object for something else, and it may be no plain one.
+      own = structuredClone(definition);
     } catch {
       return malformed('', 'must be a plain object');
     }
+    const plan = this.#catalogue.plan(id, own, this.#clock());
     if ('ok' in plan) return plan;
     if (plan.kind === 'unchanged') {
       // The call before this one may have failed half-way; shards keep what they know already.

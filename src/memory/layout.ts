@@ -93,10 +93,14 @@ export const replyLayout = {
 
 export const stockLayout = {
   rowWords: lineBytes / 4,
+  /** Changes so far; its lowest bit says which copy counts. */
   version: 0,
-  available: 1,
-  confirmed: 2,
-  total: 3,
+  /** Two copies of the counters. */
+  copies: 4,
+  copyWords: 4,
+  available: 0,
+  confirmed: 1,
+  total: 2,
 } as const;
 
 export const threadLayout = {

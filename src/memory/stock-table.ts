@@ -3,8 +3,11 @@
  *
  * The owner decides on counters of its own and publishes them here once per group of orders. Three are kept and the
  * fourth is derived, `held = total - available - confirmed`: so units that were held are one atomic subtraction, and
- * promise 1 holds in whatever a reader sees. A change of more than one counter is guarded by a version (a seqlock:
- * Lameter, "Effective Synchronization on Linux/NUMA Systems", 2005).
+ * promise 1 holds in whatever a reader sees. Of each row there are two copies, and the lowest bit of its version says
+ * which one counts: a change of more than one counter is made in the other one, and then that counts. So nobody waits
+ * for a writer, were he stopped or dead in the middle of a change (double buffering; a reader that was overtaken by two
+ * changes sees it by the version and reads again, as with a seqlock: Lameter, "Effective Synchronization on Linux/NUMA
+ * Systems", 2005).
  */
 import { assert } from '../assert.js';
 import { limits } from '../config.js';
@@ -18,7 +21,7 @@ export interface Stock {
   readonly confirmed: number;
 }
 
-const { rowWords, version, available, confirmed, total } = stockLayout;
+const { rowWords, version, copies, copyWords, available, confirmed, total } = stockLayout;
 
 export class StockTable {
   readonly #words: Int32Array;
@@ -33,23 +36,24 @@ export class StockTable {
 
   /** Units that can be ordered right now. */
   available(row: number): number {
-    return Atomics.load(this.#words, row * rowWords + available);
+    const base = row * rowWords;
+    // Overtaken or not: what stands here was right a moment ago.
+    return Atomics.load(this.#words, copyAt(base, Atomics.load(this.#words, base + version)) + available);
   }
 
   /** A consistent reading of a row, from any thread. */
   read(row: number): Stock {
     const words = this.#words;
     const base = row * rowWords;
-    for (let attempt = 1; ; attempt++) {
+    // Whoever has to read again was overtaken by a whole change: that ends when the writer does anything else.
+    for (;;) {
       const before = Atomics.load(words, base + version);
-      const sold = Atomics.load(words, base + confirmed);
-      const units = Atomics.load(words, base + total);
-      const left = Atomics.load(words, base + available);
-      // An even version that did not move proves that no change of more than one counter overlapped the loads; and
-      // of a change of `available` alone either value is right.
-      const whole = (before & 1) === 0 && Atomics.load(words, base + version) === before;
-      // A writer that has just died in between has left the version odd.
-      if (whole || attempt === limits.stockReadsMax) {
+      const copy = copyAt(base, before);
+      const sold = Atomics.load(words, copy + confirmed);
+      const units = Atomics.load(words, copy + total);
+      const left = Atomics.load(words, copy + available);
+      // This copy is written to only while the other one counts; but for `available` alone, of which either value is right.
+      if (Atomics.load(words, base + version) === before) {
         return { total: units, available: left, held: units - left - sold, confirmed: sold };
       }
     }
@@ -57,51 +61,44 @@ export class StockTable {
 
   /**
    * Owner only. Moves a row from what the owner published last to what it knows now. Units that went into holds are
-   * one atomic subtraction; anything more is done under the version.
+   * one atomic subtraction; anything more is done in the copy that does not count yet.
    */
   publish(row: number, before: Stock, now: Stock): void {
     const words = this.#words;
     const base = row * rowWords;
     assert(now.available >= 0, 'a stock row never goes below zero');
+    const changes = Atomics.load(words, base + version);
     const more = before.total !== now.total || before.confirmed !== now.confirmed;
-    if (more) this.#open(base);
-    const found = Atomics.sub(words, base + available, before.available - now.available);
-    if (more) {
-      Atomics.add(words, base + confirmed, now.confirmed - before.confirmed);
-      Atomics.add(words, base + total, now.total - before.total);
-      this.#close(base);
-    }
-    // Last, so that a writer who stops here leaves no reader waiting for an even version.
+    const copy = copyAt(base, more ? changes + 1 : changes);
+    if (more) this.#duplicate(copyAt(base, changes), copy);
+    const found = Atomics.sub(words, copy + available, before.available - now.available);
     assert(found === before.available, 'a stock row has one writer');
+    if (!more) return;
+    Atomics.add(words, copy + confirmed, now.confirmed - before.confirmed);
+    Atomics.add(words, copy + total, now.total - before.total);
+    Atomics.add(words, base + version, 1);
   }
 
   /** Owner only. Writes a row outright, whatever it held. */
   reset(row: number, now: Stock): void {
     const words = this.#words;
     const base = row * rowWords;
-    this.#open(base);
-    Atomics.store(words, base + available, now.available);
-    Atomics.store(words, base + confirmed, now.confirmed);
-    Atomics.store(words, base + total, now.total);
-    this.#close(base);
+    const copy = copyAt(base, Atomics.load(words, base + version) + 1);
+    Atomics.store(words, copy + available, now.available);
+    Atomics.store(words, copy + confirmed, now.confirmed);
+    Atomics.store(words, copy + total, now.total);
+    Atomics.add(words, base + version, 1);
   }
 
-  /**
-   * Ends the change that a row's owner was at when its thread died, so that readers need not wait for it. Only when the
-   * thread is gone. What the row says then may be half of the change, until a successor writes it outright.
-   */
-  mend(row: number): void {
-    const base = row * rowWords;
-    if ((Atomics.load(this.#words, base + version) & 1) === 1) this.#close(base);
+  #duplicate(from: number, to: number): void {
+    const words = this.#words;
+    Atomics.store(words, to + available, Atomics.load(words, from + available));
+    Atomics.store(words, to + confirmed, Atomics.load(words, from + confirmed));
+    Atomics.store(words, to + total, Atomics.load(words, from + total));
   }
+}
 
-  /** Makes the version odd: readers that overlap what follows try again. */
-  #open(base: number): void {
-    // Not an add: a former owner may have died before its close, and the version must come out even again.
-    Atomics.or(this.#words, base + version, 1);
-  }
-
-  #close(base: number): void {
-    Atomics.add(this.#words, base + version, 1);
-  }
+/** Where the copy is that counts under a version. */
+function copyAt(base: number, changes: number): number {
+  return base + copies + (changes & 1) * copyWords;
 }

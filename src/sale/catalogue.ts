@@ -98,7 +98,7 @@ export class Catalogue {
     return sku;
   }
 
-  /** Plans a `PUT` of a sale; nothing changes until `take`. */
+  /** Plans a `PUT` of a sale; nothing changes until `take`. The definition is kept: the caller gives it away. */
   plan(id: string, definition: SaleDefinition, nowMs: number): SalePlan {
     const misshapen = issuesOf(saleDefinition, definition, formatSentences);
     if (misshapen.length > 0) return malformed(misshapen);
@@ -107,7 +107,7 @@ export class Catalogue {
       definition.endsAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(definition.endsAt);
     const issues = furtherIssues(definition, startsAtMs, endsAtMs);
     if (issues.length > 0) return malformed(issues);
-    return this.#planFor(id, copyOf(definition), startsAtMs, endsAtMs, nowMs);
+    return this.#planFor(id, definition, startsAtMs, endsAtMs, nowMs);
   }
 
   #planFor(
@@ -269,23 +269,18 @@ function malformed(errors: readonly ValidationIssue[]): Refusal {
   return invalid('The sale is malformed.', errors);
 }
 
-/** A definition of our own: whoever made it may use his object for something else. */
-function copyOf({ skus, ...rest }: SaleDefinition): SaleDefinition {
-  return { ...rest, skus: skus.map((sku) => ({ ...sku })) };
-}
-
 /** The first and the last instant that RFC 3339 can write. */
-const timeMsMin = Date.parse('0000-01-01T00:00:00Z');
-const timeMsMax = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+const writtenMsMin = Date.parse('0000-01-01T00:00:00Z');
+const writtenMsMax = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 /** What a schema cannot say: times that are no times, an end before its start, the same SKU twice. */
 function furtherIssues(definition: SaleDefinition, startsAtMs: number, endsAtMs: number): ValidationIssue[] {
   const issues: ValidationIssue[] = [];
   if (Number.isNaN(startsAtMs)) issues.push({ path: '/startsAt', message: 'is not a time on the calendar' });
   if (Number.isNaN(endsAtMs)) issues.push({ path: '/endsAt', message: 'is not a time on the calendar' });
-  if (startsAtMs < timeMsMin) issues.push({ path: '/startsAt', message: 'must not be before the year 0' });
-  if (startsAtMs > timeMsMax) issues.push({ path: '/startsAt', message: 'must be before the year 10000' });
-  if (definition.endsAt !== undefined && endsAtMs > timeMsMax) {
+  if (startsAtMs < writtenMsMin) issues.push({ path: '/startsAt', message: 'must not be before the year 0' });
+  if (startsAtMs > writtenMsMax) issues.push({ path: '/startsAt', message: 'must be before the year 10000' });
+  if (definition.endsAt !== undefined && endsAtMs > writtenMsMax) {
     issues.push({ path: '/endsAt', message: 'must be before the year 10000' });
   }
   if (endsAtMs <= startsAtMs) issues.push({ path: '/endsAt', message: 'must be after the start' });

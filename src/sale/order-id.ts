@@ -11,6 +11,7 @@ export interface OrderAddress {
 
 /** Length of an id. */
 export const orderIdChars = 16;
+const storeDigits = 6;
 
 const pattern = /^[0-9a-f]{16}$/;
 const quads = Array.from({ length: 0x10000 }, (_, value) => value.toString(16).padStart(4, '0'));
@@ -23,9 +24,14 @@ export class OrderIds {
   #lastShard = -1;
   #lastStart = '';
 
+  /** The ids of a store: the first digits of its own id name it in them. */
+  static ofStore(storeId: string, shards: number): OrderIds {
+    return new OrderIds(Number.parseInt(storeId.slice(0, storeDigits), 16), shards);
+  }
+
   /** @param storeTag 24 bits that name the store */
   constructor(storeTag: number, shards: number) {
-    this.#store = storeTag.toString(16).padStart(6, '0');
+    this.#store = storeTag.toString(16).padStart(storeDigits, '0');
     this.#prefixes = Array.from({ length: shards }, (_, shard) => this.#store + quads[shard]!.slice(2));
   }
 
@@ -57,8 +63,8 @@ export class OrderIds {
   /** Where the order is, or undefined when no order of this store can have this id. */
   parse(id: string): OrderAddress | undefined {
     if (typeof id !== 'string' || !pattern.test(id) || !id.startsWith(this.#store)) return undefined;
-    const shard = Number.parseInt(id.slice(6, 8), 16);
-    const number = Number.parseInt(id.slice(8), 16);
+    const shard = Number.parseInt(id.slice(storeDigits, storeDigits + 2), 16);
+    const number = Number.parseInt(id.slice(storeDigits + 2), 16);
     return shard < this.#prefixes.length && number < 2 ** 31 ? { shard, number } : undefined;
   }
 }

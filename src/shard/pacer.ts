@@ -1,6 +1,6 @@
 /**
  * Keeps a shard that recovers beside others from taking a core off them: it works in short pieces and pauses as long as
- * each of them took. Only where there are more busy threads than cores. In the shard's thread.
+ * each of them took, within a bound. Only where there are more busy threads than cores. In the shard's thread.
  */
 import { availableParallelism } from 'node:os';
 import { monotonicMs } from '../clock.js';
@@ -26,7 +26,7 @@ export class Pacer {
     this.#sinceMs ??= monotonicMs();
     const workedMs = monotonicMs() - this.#sinceMs;
     if (workedMs < limits.recoveryPieceMs) return;
-    pauseThread(workedMs);
+    pauseThread(Math.min(workedMs, limits.recoveryPauseMsMax));
     this.#sinceMs = monotonicMs();
   }
 }

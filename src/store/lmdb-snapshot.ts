@@ -7,15 +7,20 @@ import { accessSync, closeSync, constants, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Database, open as openLmdb, type Transaction } from 'lmdb';
+import { limits } from '../config.js';
 import { LeiniaoError } from '../errors.js';
-import { databaseFile, type Environment, mapBytes, requireDatabase } from './lmdb.js';
+import {
+  databaseFile,
+  type Environment,
+  entryCount,
+  environmentOptions,
+  everyRecord,
+  requireDatabase,
+} from './lmdb.js';
 import { checkDatabaseBeginning, checkDatabaseFile, pageBytes } from './lmdb-check.js';
 
 /** LMDB's own name for its list of readers, in an environment's folder. */
 const readersFile = 'lock.mdb';
-/** A file that is being written may look damaged for an instant: how often it is looked at before it counts as such. */
-const checksMax = 10;
-const checkPauseMs = 20;
 
 export interface SnapshotRecord<K> {
   readonly key: K;
@@ -81,16 +86,7 @@ function requireAccess(file: string, mode: number): void {
 
 function openReadOnly(path: string): Environment {
   try {
-    return openLmdb<Buffer, string>({
-      path,
-      mapSize: mapBytes,
-      maxDbs: 2,
-      pageSize: pageBytes,
-      encoding: 'binary',
-      compression: false,
-      noSubdir: false,
-      readOnly: true,
-    });
+    return openLmdb<Buffer, string>({ ...environmentOptions(path), readOnly: true });
   } catch (cause) {
     throw new LeiniaoError('data_dir_damaged', `${path}: ${(cause as Error).message}`, { cause });
   }
@@ -102,24 +98,12 @@ function snapshotOf<K extends number | string>(
   transaction: Transaction | undefined,
 ): Snapshot<K> {
   // At once: later on the statistics would be those of a newer state.
-  const count = table === undefined ? 0 : (table.getStats() as { readonly entryCount: number }).entryCount;
+  const count = table === undefined ? 0 : entryCount(table);
   return {
     count,
     records: function* () {
       if (table === undefined || transaction === undefined) return;
-      let read = 0;
-      try {
-        for (const entry of table.getRange({ transaction })) {
-          read += 1;
-          yield entry;
-        }
-      } catch (cause) {
-        const message = `record ${read + 1} cannot be read: ${(cause as Error).message}`;
-        throw new LeiniaoError('data_dir_damaged', message, { cause });
-      }
-      // LMDB's iteration just ends at a page it cannot make sense of.
-      if (read !== count)
-        throw new LeiniaoError('data_dir_damaged', `${read} of ${count} records can be read`);
+      yield* everyRecord(table, { transaction }, () => count);
     },
     close: async () => {
       transaction?.done();
@@ -138,13 +122,13 @@ async function whenStill(file: string, check: (file: string) => void): Promise<v
       return;
     } catch (error) {
       if (!(error instanceof LeiniaoError) || failedOn?.equals(beginning)) throw error;
-      if (checks === checksMax) {
+      if (checks === limits.snapshotChecksMax) {
         const message = `${file} is being written too fast to be checked; try again (${error.message})`;
         throw new LeiniaoError('data_dir_locked', message, { cause: error });
       }
     }
     failedOn = beginning;
-    await delay(checkPauseMs);
+    await delay(limits.snapshotCheckPauseMs);
   }
 }
 

@@ -5,19 +5,13 @@
 import { closeSync, mkdirSync, openSync, statfsSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { type Database, open as openLmdb, type RootDatabase } from 'lmdb';
+import { type Database, open as openLmdb, type RootDatabase, type Transaction } from 'lmdb';
 import { limits } from '../config.js';
 import { LeiniaoError, type StartErrorCode } from '../errors.js';
 import { checkDatabaseFile, pageBytes } from './lmdb-check.js';
 
 /** LMDB's own name for the file in an environment's folder. */
 export const databaseFile = 'data.mdb';
-
-/** Address space to begin with; LMDB takes more when a file outgrows it. */
-export const mapBytes = 2 ** 36;
-
-/** Files that the process must be able to open before LMDB opens its own. */
-const descriptorsSpare = 8;
 
 export type Environment = RootDatabase<Buffer, string>;
 export type NumberedRecords = Database<Buffer, number>;
@@ -35,19 +29,23 @@ export function openEnvironment(path: string): Environment {
   checkDatabaseFile(join(path, databaseFile));
   requireDescriptors(path);
   try {
-    return openLmdb<Buffer, string>({
-      path,
-      mapSize: mapBytes,
-      maxDbs: 2,
-      pageSize: pageBytes,
-      encoding: 'binary',
-      overlappingSync: false,
-      compression: false,
-      noSubdir: false,
-    });
+    return openLmdb<Buffer, string>({ ...environmentOptions(path), overlappingSync: false });
   } catch (cause) {
     throw new LeiniaoError(codeOf(cause), `${path}: ${(cause as Error).message}`, { cause });
   }
+}
+
+/** What an environment in folder `path` is opened with, whoever opens it. */
+export function environmentOptions(path: string) {
+  return {
+    path,
+    mapSize: limits.storeMapBytes,
+    maxDbs: 2,
+    pageSize: pageBytes,
+    encoding: 'binary',
+    compression: false,
+    noSubdir: false,
+  } as const;
 }
 
 /**
@@ -60,7 +58,7 @@ export function openEnvironment(path: string): Environment {
 function requireDescriptors(path: string): void {
   const opened: number[] = [];
   try {
-    while (opened.length < descriptorsSpare) opened.push(openSync('/dev/null', 'r'));
+    while (opened.length < limits.descriptorsSpare) opened.push(openSync('/dev/null', 'r'));
   } catch (cause) {
     throw new LeiniaoError('data_dir_unwritable', `${path}: ${(cause as Error).message}`, { cause });
   } finally {
@@ -100,32 +98,33 @@ export function requireRoom(path: string, bytes: number): void {
   }
 }
 
+/** Entries of a database as it is now. LMDB keeps the number apart from the entries themselves. */
+export function entryCount(records: Database<Buffer, number | string>): number {
+  return (records.getStats() as { readonly entryCount: number }).entryCount;
+}
+
 /**
  * Every record of a database in the order of its keys, and then the proof that it was every one: LMDB's iteration just
- * ends at a page it cannot make sense of, while the number of entries is kept apart from them.
+ * ends at a page it cannot make sense of.
  *
+ * @param count gives the number of entries there are; asked when all have been read
  * @throws LeiniaoError `data_dir_damaged`
  */
 export function* everyRecord<K extends number | string>(
   records: Database<Buffer, K>,
+  options: { readonly snapshot: true } | { readonly transaction: Transaction } = { snapshot: true },
+  count: () => number = () => entryCount(records),
 ): Generator<{ readonly key: K; readonly value: Buffer }> {
   let read = 0;
   try {
-    for (const entry of records.getRange({ snapshot: true })) {
+    for (const entry of records.getRange(options)) {
       read += 1;
       yield entry;
     }
   } catch (cause) {
-    throw new LeiniaoError(
-      'data_dir_damaged',
-      `record ${read + 1} cannot be read: ${(cause as Error).message}`,
-      {
-        cause,
-      },
-    );
+    const message = `record ${read + 1} cannot be read: ${(cause as Error).message}`;
+    throw new LeiniaoError('data_dir_damaged', message, { cause });
   }
-  const { entryCount } = records.getStats() as { readonly entryCount: number };
-  if (entryCount !== read) {
-    throw new LeiniaoError('data_dir_damaged', `${read} of ${entryCount} records can be read`);
-  }
+  const all = count();
+  if (read !== all) throw new LeiniaoError('data_dir_damaged', `${read} of ${all} records can be read`);
 }

@@ -16,7 +16,7 @@ import {
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { audit } from '../../dist/audit/audit.js';
-import { CannotAudit } from '../../dist/audit/folder.js';
+import { CannotAudit } from '../../dist/audit/cannot-audit.js';
 import { Journal } from '../../dist/store/journal.js';
 import { openEnvironment } from '../../dist/store/lmdb.js';
 import { storeId } from '../support/commits.js';

@@ -73,7 +73,7 @@ export class SimulatedProcess {
     });
     const catalogue = new Catalogue(shards);
     const stock = new StockTable(this.#memory.stock);
-    const ids = new OrderIds(Number.parseInt(storeId.slice(0, 6), 16), shards);
+    const ids = OrderIds.ofStore(storeId, shards);
     const dispatcher = this.#dispatcher;
     const records = { put: (record: SaleRecord) => this.#putRecord(record) };
     this.control = new SaleControl({

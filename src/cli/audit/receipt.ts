@@ -10,14 +10,12 @@ export interface ReceiptReport {
   readonly text: string;
 }
 
-/** Digits of the store id that stand in an order id. */
-const tagDigits = 6;
 /** As many as an order id can name. */
 const shardsMax = 256;
 
 /** Where the order of a receipt has to be, if it is in this store. */
 export function placeOf({ orderId, storeId }: Receipt): OrderPlace | undefined {
-  return new OrderIds(Number.parseInt(storeId.slice(0, tagDigits), 16), shardsMax).parse(orderId);
+  return OrderIds.ofStore(storeId, shardsMax).parse(orderId);
 }
 
 /** Holds a receipt, whose signature holds, against an audit that looked for its order. */
@@ -26,7 +24,15 @@ export function holdAgainst(receipt: Receipt, report: AuditReport): ReceiptRepor
   const not = (text: string): ReceiptReport => ({ contained: false, text });
   if (receipt.storeId !== report.storeId) return not(`order ${orderId} is one of store ${receipt.storeId}`);
   const { order } = report;
-  if (order === undefined || order === null) return not(`order ${orderId} is in no journal`);
+  if (order === undefined || order === null) {
+    const shard = placeOf(receipt)?.shard;
+    const unread = report.shards.some((one) => one.shard === shard && !one.whole);
+    return not(
+      unread
+        ? `order ${orderId} was not found in what could be read of the journal of shard ${shard}`
+        : `order ${orderId} is in no journal`,
+    );
+  }
   const facts = ['sale', 'sku', 'buyer', 'quantity', 'sequence', 'createdAtMs', 'durability'] as const;
   const other = facts.find((fact) => order[fact] !== receipt[fact]);
   if (other !== undefined) {

@@ -46,9 +46,10 @@ function skusTable({ skus }: AuditReport): string {
   return more > 0 ? `${shown}\n… and ${number(more)} smaller SKUs` : shown;
 }
 
-function verdictOf({ findings, shards }: AuditReport): string {
+function verdictOf({ findings, shards }: AuditReport, receipt?: ReceiptReport): string {
   const [first] = findings;
   if (first !== undefined) return `wrong: ${findingLine(first)}`;
+  if (receipt?.contained === false) return 'wrong: the folder is sound, and the receipt is not one of it';
   const entries = shards.reduce((sum, shard) => sum + shard.entries, 0);
   return `sound: each of ${number(entries)} entries follows from those before it`;
 }
@@ -65,6 +66,6 @@ export function textReport(report: AuditReport, receipt?: ReceiptReport): string
   if (skus.length > 0) lines.push('Units by SKU', skusTable(report));
   lines.push(...listed('note', notes), ...listed('wrong', findings.map(findingLine)));
   if (receipt !== undefined) lines.push(`receipt: ${receipt.text}`);
-  lines.push(`read in ${(report.spentMs / 1_000).toFixed(1)} s`, `verdict: ${verdictOf(report)}`);
+  lines.push(`read in ${(report.spentMs / 1_000).toFixed(1)} s`, `verdict: ${verdictOf(report, receipt)}`);
   return `${lines.join('\n')}\n`;
 }

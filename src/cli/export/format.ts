@@ -11,6 +11,13 @@ export interface Formatter {
   readonly row: (row: Row) => string;
 }
 
+/** A time as RFC 3339, null for never; as the number it is where no date can name it. */
+export function timeValue(ms: number): string | null {
+  if (ms === Number.POSITIVE_INFINITY) return null;
+  const time = new Date(ms);
+  return Number.isNaN(time.getTime()) ? String(ms) : time.toISOString();
+}
+
 const toBeQuoted = /[",\r\n]/;
 
 /** A field of CSV: RFC 4180, section 2, rules 5 to 7. */

@@ -3,7 +3,7 @@ import { durabilityNames, type Entry } from '../../audit/entry.js';
 import { EntryReader } from '../../audit/entry-reader.js';
 import type { Folder } from '../../audit/folder.js';
 import type { ShardJournal } from '../../audit/journal.js';
-import type { Row } from './format.js';
+import { type Row, timeValue } from './format.js';
 import { fromJournal } from './open-journal.js';
 
 const stateNames = ['running', 'paused', 'ended'] as const;
@@ -22,7 +22,7 @@ export async function* journalRows(folder: Folder): AsyncGenerator<readonly Row[
 function* rowsOf(journal: ShardJournal): Generator<readonly Row[]> {
   const reader = new EntryReader();
   for (const commit of journal.commits()) {
-    const time = new Date(commit.timeMs).toISOString();
+    const time = timeValue(commit.timeMs);
     const { shard } = journal;
     const rows: Row[] = [];
     journal.readEntries(commit, reader, (entry) => {
@@ -53,7 +53,7 @@ function fieldsOf(entry: Entry, reader: EntryReader): Row {
       return {
         ...{ row, revision, saleNumber, sale: reader.textOf(entry.sale), sku: reader.textOf(entry.sku) },
         ...{ stock, limitPerBuyer: limitPerBuyer === 0 ? null : limitPerBuyer, holdSeconds },
-        ...{ startsAt: timeOf(entry.startsAtMs), endsAt: timeOf(entry.endsAtMs) },
+        ...{ startsAt: timeValue(entry.startsAtMs), endsAt: timeValue(entry.endsAtMs) },
         ...{ state: stateNames[entry.state], spread },
       };
     }
@@ -64,11 +64,4 @@ function fieldsOf(entry: Entry, reader: EntryReader): Row {
     default:
       return { orderNumber: entry.orderNumber };
   }
-}
-
-/** A time as RFC 3339, null for never; as the number it is where it is no time. */
-function timeOf(ms: number): string | number | null {
-  if (ms === Number.POSITIVE_INFINITY) return null;
-  const time = new Date(ms);
-  return Number.isNaN(time.getTime()) ? String(ms) : time.toISOString();
 }

@@ -1,6 +1,6 @@
 /** Journals opened for an export, which ends at the first thing that is wrong. */
+import { CannotAudit } from '../../audit/cannot-audit.js';
 import type { Folder } from '../../audit/folder.js';
-import { CannotAudit } from '../../audit/folder.js';
 import { ShardJournal } from '../../audit/journal.js';
 import { LeiniaoError } from '../../errors.js';
 import { WrongJournal } from './wrong-journal.js';

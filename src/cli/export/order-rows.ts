@@ -6,7 +6,7 @@ import { journalOrder } from '../../audit/journal-order.js';
 import { ShardLedger } from '../../audit/shard-ledger.js';
 import { StoreBooks } from '../../audit/store-books.js';
 import { OrderIds } from '../../sale/order-id.js';
-import type { Row } from './format.js';
+import { type Row, timeValue } from './format.js';
 import { fromJournal } from './open-journal.js';
 
 export const orderColumns = [
@@ -14,16 +14,12 @@ export const orderColumns = [
   ...['durability', 'reacquired', 'idempotencyKey'],
 ] as const;
 
-/** Digits of the store id that stand in an order id. */
-const tagDigits = 6;
-
 /** Rows handed on at a time. */
 const rowsAtOnce = 1_024;
 
 /** Rows, some at a time. Throws `WrongJournal` before the first row of a shard whose journal is wrong. */
 export async function* orderRows(folder: Folder): AsyncGenerator<readonly Row[]> {
-  const tag = Number.parseInt(folder.storeId.slice(0, tagDigits), 16);
-  const ids = new OrderIds(tag, folder.shards);
+  const ids = OrderIds.ofStore(folder.storeId, folder.shards);
   for (let shard = 0; shard < folder.shards; shard++) {
     yield* fromJournal(folder, shard, (journal) => rowsOf(journal, folder, ids));
   }
@@ -55,8 +51,8 @@ function orderRow(orderId: string, number: number, ledger: ShardLedger, books: S
   return {
     orderId,
     ...facts,
-    createdAt: new Date(createdAtMs).toISOString(),
-    expiresAt: counts ? new Date(createdAtMs + holdSeconds * 1_000).toISOString() : null,
+    createdAt: timeValue(createdAtMs),
+    expiresAt: counts ? timeValue(createdAtMs + holdSeconds * 1_000) : null,
     ...{ durability, reacquired },
     idempotencyKey: key === -1 ? null : books.keys.textOf(key),
   };
