@@ -34,7 +34,9 @@ const concurrency = Number(values.concurrency);
 const shards = 2;
 const ordersMax = 1 << 23;
 const inFlightMax = 8_192;
+const storeId = 'a'.repeat(32);
 const quietMs = 2_000;
+const reopenMsMax = 60_000;
 const dataDir = mkdtempSync(join(tmpdir(), 'leiniao-bench-'));
 
 const memory = allocateSharedMemory({ shards, acceptors: 1, inFlightMax, keysPerShardMax: ordersMax });
@@ -55,16 +57,16 @@ const pool: ShardPool = new ShardPool({
   heapMiBMax: 1_024,
   tasks: Array.from({ length: shards }, (_, shard) => ({
     ...{ shard, memory, clock: origin, hashSeed: 7, durability: 'fsync' as const, ordersMax },
-    ...{ storePath: join(dataDir, `shard-${shard}`), storeId: 'a'.repeat(32) },
+    ...{ storePath: join(dataDir, `shard-${shard}`), storeId },
     ...{ restarted: false, flushDelayMs: 10 },
   })),
   events: {
     failed: (shard) => dispatcher.abandon(shard),
     closedBadly: (_, error) => onDefect(error),
-    reopened: (shard) => void control.retell(shard).then(() => reopened()),
+    reopened: (shard) => void control.retell(shard).then(() => reopened(), onDefect),
   },
 });
-const context = { dispatcher, catalogue, stock, ids: new OrderIds(1, shards), clock, receipts: undefined };
+const context = { dispatcher, catalogue, stock, ids: OrderIds.ofStore(storeId, shards), clock };
 const desk = new OrderDesk(context);
 
 /** Milliseconds that single orders for the healthy shard take, until `ended` says that it is enough. */
@@ -117,7 +119,9 @@ try {
     });
     const sink = { settle: () => undefined };
     dispatcher.order(99 as never, sick, 0, sink, 0);
-    during.push(p99(await sell(`during-${round}`, () => open)));
+    const deadlineMs = performance.now() + reopenMsMax;
+    during.push(p99(await sell(`during-${round}`, () => open || performance.now() > deadlineMs)));
+    if (!open) throw new Error(`the shard was not open again after ${reopenMsMax} ms`, { cause: defects[0] });
     await reopening;
     const { held } = control.sku('s', 'large')!;
     if (held !== orders) throw new Error(`${held} of ${orders} orders are there again`);

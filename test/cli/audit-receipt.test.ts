@@ -93,6 +93,16 @@ describe('an audit with a receipt', () => {
     expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('--public-key') });
   });
 
+  test('has a last line that is no praise where the receipt is not one of the folder', async () => {
+    const signer = new ReceiptSigner(readPrivateKey(pair.privateKey), storeId);
+    const receipt = signer.sign({ ...order, quantity: 3 });
+    const args = ['audit', dataDir, '--receipt', receipt, '--public-key', publicKeyFile];
+    const { code, stdout } = await runCli(...args);
+    expect(code).toBe(1);
+    const lastLine = stdout.trimEnd().split('\n').at(-1);
+    expect(lastLine).toBe('verdict: wrong: the folder is sound, and the receipt is not one of it');
+  });
+
   test('says it to people in a line of its own', async () => {
     const args = ['audit', dataDir, '--receipt', order.receipt!, '--public-key', publicKeyFile];
     const { code, stdout } = await runCli(...args);

@@ -6,17 +6,18 @@ import type { OrderOutcome } from '#dist/acceptor/order-outcomes.js';
 import type { Order } from '#dist/sale/order.js';
 import type { PhaseName } from '#dist/sale/phase.js';
 import type { SaleDefinition } from '#dist/sale/schema.js';
-
-export interface PlaceAsk {
-  readonly sale: string;
-  readonly sku: string;
-  readonly buyer: string;
-  readonly quantity: number;
-  readonly idempotencyKey?: string;
-}
-
-/** What a client was told, or `lost` where he never hears. */
-export type Told<T> = T | 'lost';
+import {
+  type Asked,
+  became,
+  Known,
+  type KnownOrder,
+  type PlaceAsk,
+  type SkuName,
+  type Told,
+  type Try,
+  text,
+} from './known.js';
+import { wrongExpiry, wrongRefusal } from './refusals.js';
 
 export interface SkuLine {
   readonly total: number;
@@ -25,57 +26,30 @@ export interface SkuLine {
   readonly confirmed: number;
 }
 
-/** One try of an order: sent, and perhaps answered. */
-export interface Try {
-  readonly ask: PlaceAsk;
-  /** Sequence of the newest order of the SKU that somebody knew of when it was sent. */
-  readonly sequenceBefore: number;
-  /** Units that restocks had added for certain when it was sent. */
-  readonly addedBefore: number;
-  /** Whether anybody could see then that the sale had ended. */
-  readonly ended: boolean;
-  answered: boolean;
-  /** Whether it may have made an order that nobody has been told of. */
-  doubtful: boolean;
-}
+export type Step = 'confirm' | 'cancel' | 'read';
 
-interface KnownOrder {
-  readonly facts: Order;
-  readonly key: string | undefined;
-  status: Order['status'];
-  confirmTried: boolean;
-  cancelTried: boolean;
-}
-
-interface KnownSku {
-  readonly stock: number;
-  readonly limit: number;
-  newestSequence: number;
-  readonly idBySequence: Map<number, string>;
-  /** Units that restocks added for certain, and what further ones may have, either way. */
-  added: number;
-  maybeAdded: number;
-  maybeWithdrawn: number;
-}
-
-interface KnownSale {
-  readonly holdMs: number;
-  readonly skus: Map<string, KnownSku>;
+/** A step of an order that somebody asked for. */
+export interface StepTry extends Asked {
+  readonly step: Step;
+  readonly orderId: string;
 }
 
 /** Codes after which an order may have been made all the same. */
 const doubtfulCodes: ReadonlySet<string> = new Set(['timeout', 'shard_recovering', 'internal']);
 
 export class Auditor {
-  readonly #sales = new Map<string, KnownSale>();
-  readonly #orders = new Map<string, KnownOrder>();
-  readonly #tries: Try[] = [];
+  readonly #known = new Known();
+  /** Whether no number of clients that there may be can fill the in-flight table. */
+  readonly #roomy: boolean;
   readonly violations: string[] = [];
+  /** How often each kind of answer was heard. */
+  readonly answers: Record<string, number> = {};
 
   readonly hears: (event: string) => void;
 
   /** @param hears every answer, in a line */
-  constructor(hears: (event: string) => void) {
+  constructor(roomy: boolean, hears: (event: string) => void) {
+    this.#roomy = roomy;
     this.hears = hears;
   }
 
@@ -87,78 +61,69 @@ export class Auditor {
     if (!holds) this.#say(text());
   }
 
+  #count(answer: string): void {
+    this.answers[answer] = (this.answers[answer] ?? 0) + 1;
+  }
+
   /** Every order that somebody was told of. */
   get orderIds(): string[] {
-    return [...this.#orders.keys()];
+    return [...this.#known.orders.keys()];
   }
 
   /** A sale as it is sold from now on. Sales are known before anybody orders. */
   sale(id: string, definition: SaleDefinition): void {
     this.hears(`sale ${id}: ${JSON.stringify(definition)}`);
-    // A restock that nobody has heard of may yet come to the new definition: whoever asked for it asks again.
-    const before = this.#sales.get(id)?.skus;
-    const skus = definition.skus.map(({ sku, stock, limitPerBuyer }): [string, KnownSku] => [
-      sku,
-      {
-        ...{ stock, limit: limitPerBuyer ?? Number.POSITIVE_INFINITY, newestSequence: 0 },
-        ...{ idBySequence: new Map(), added: 0, maybeAdded: 0, maybeWithdrawn: 0 },
-        ...doubtsOf(before?.get(sku)),
-      },
-    ]);
-    this.#sales.set(id, { holdMs: definition.holdSeconds! * 1_000, skus: new Map(skus) });
-  }
-
-  #sku(ask: { readonly sale: string; readonly sku: string }): KnownSku {
-    return this.#sales.get(ask.sale)!.skus.get(ask.sku)!;
+    this.#known.define(id, definition);
   }
 
   /** An order is about to be sent. */
-  sends(ask: PlaceAsk, phase: PhaseName): Try {
+  sends(ask: PlaceAsk, phase: PhaseName, nowMs: number): Try {
+    const known = this.#known;
     const attempt: Try = {
+      ...known.sent(ask, nowMs),
       ask,
-      sequenceBefore: this.#sku(ask).newestSequence,
-      addedBefore: this.#sku(ask).added,
+      sequenceBefore: known.sku(ask).newestSequence,
       ended: phase === 'ended',
       answered: false,
       doubtful: true,
     };
-    this.#tries.push(attempt);
+    known.tries.push(attempt);
+    known.follow(attempt, ask);
     return attempt;
   }
 
   /** Whether somebody has tried to order from a sale. */
   hasTries(sale: string): boolean {
-    return this.#tries.some(({ ask }) => ask.sale === sale);
-  }
-
-  /** The tries of the same order: all with the same key, or the one without. */
-  #triesOf(attempt: Try): Try[] {
-    const { sale, buyer, idempotencyKey } = attempt.ask;
-    if (idempotencyKey === undefined) return [attempt];
-    return this.#tries.filter(
-      ({ ask }) => ask.sale === sale && ask.buyer === buyer && ask.idempotencyKey === idempotencyKey,
-    );
+    return this.#known.tries.some(({ ask }) => ask.sale === sale);
   }
 
   /** A client is told what became of his order. */
   placed(attempt: Try, outcome: Told<OrderOutcome>, nowMs: number): void {
     this.hears(`${nowMs} ${text(attempt.ask)}: ${became(outcome)}`);
     this.#claim(!attempt.answered, () => `${text(attempt.ask)} was answered twice`);
+    const known = this.#known;
+    known.event += 1;
+    known.close(attempt);
     if (outcome === 'lost') return;
     attempt.answered = true;
     if (outcome.ok) {
+      this.#count(outcome.replayed ? 'replayed' : 'accepted');
       // Whatever became of the others: there is one order for the key, and this is it.
-      for (const one of this.#triesOf(attempt)) one.doubtful = false;
+      for (const one of known.triesOf(attempt)) one.doubtful = false;
       this.#accepted(attempt, outcome.order, outcome.replayed, nowMs);
       return;
     }
-    attempt.doubtful = doubtfulCodes.has(outcome.code);
-    if (!attempt.doubtful) this.#refused(attempt, outcome.code, nowMs);
+    const { code } = outcome;
+    this.#count(code);
+    attempt.doubtful = doubtfulCodes.has(code);
+    if (attempt.doubtful) return;
+    const wrong = wrongRefusal(known, attempt, code, nowMs, this.#roomy);
+    if (wrong !== undefined) this.#say(wrong);
   }
 
   #accepted(attempt: Try, order: Order, replayed: boolean, nowMs: number): void {
     const { ask } = attempt;
-    const tries = this.#triesOf(attempt);
+    const tries = this.#known.triesOf(attempt);
     const what = `${text(ask)} → order ${order.orderId} (${order.sku} × ${order.quantity}, ${order.sequence})`;
     this.#claim(sameAsk(ask, order), () => `${what} is not what was asked for`);
     this.#claim(!replayed || tries.length > 1, () => `${what} is a replay of nothing`);
@@ -166,27 +131,30 @@ export class Auditor {
       replayed || !attempt.ended,
       () => `${what} is new, and the sale had ended before it was sent`,
     );
-    const sku = this.#sku(ask);
-    const known = this.#orders.get(order.orderId);
+    const sku = this.#known.sku(ask);
+    const known = this.#known.orders.get(order.orderId);
     if (known !== undefined) {
       this.#claim(replayed, () => `${what} is given away a second time`);
       this.#claim(known.key !== undefined && known.key === ask.idempotencyKey, () => `${what} is another's`);
     } else {
-      for (const [id, { facts, key }] of this.#orders) {
+      for (const [id, { facts, key }] of this.#known.orders) {
         const same = facts.sale === ask.sale && facts.buyer === ask.buyer && key === ask.idempotencyKey;
         const twice = key !== undefined && same && id !== order.orderId;
         this.#claim(!twice, () => `${what} is a second order for its key, beside ${id}`);
       }
       const before = Math.min(...tries.map(({ sequenceBefore }) => sequenceBefore));
       this.#claim(order.sequence > before, () => `${what} came before one that was known when it was sent`);
-      const { holdMs } = this.#sales.get(ask.sale)!;
+      const { holdMs } = this.#known.sale(ask.sale);
       const status = holdMs === 0 ? 'confirmed' : 'held';
       if (!replayed) this.#claim(order.status === status, () => `${what} is new, and ${order.status}`);
       this.#claim(order.createdAtMs <= nowMs, () => `${what} was made in the future`);
     }
     this.#hear(order, ask.idempotencyKey, nowMs);
     if (!replayed && sku.limit !== Number.POSITIVE_INFINITY) {
-      const units = this.#unitsFor(ask, (one) => this.#certain(one, nowMs));
+      const units = this.#known.unitsOf(
+        ask,
+        (one) => one.facts.buyer === ask.buyer && this.#certain(one, nowMs),
+      );
       this.#claim(units <= sku.limit, () => `${what}: the buyer has ${units}, the limit is ${sku.limit}`);
     }
   }
@@ -194,13 +162,17 @@ export class Auditor {
   /** Takes in what somebody was told of an order: facts stay, and its status goes only where it may. */
   #hear(order: Order, key: string | undefined, nowMs: number): void {
     const { orderId, sale, sku, buyer, quantity, sequence, createdAtMs, status } = order;
-    const known = this.#orders.get(orderId);
-    const other = this.#sku(order).idBySequence.get(sequence);
+    const known = this.#known.orders.get(orderId);
+    const other = this.#known.sku(order).idBySequence.get(sequence);
     this.#claim(other === undefined || other === orderId, () => `${orderId} and ${other}: one sequence`);
     if (known === undefined) {
-      const born = { facts: order, key, status, confirmTried: false, cancelTried: false };
-      this.#orders.set(orderId, born);
-      const line = this.#sku(order);
+      const born = {
+        ...{ facts: order, key, status, confirmTried: false, cancelTried: false },
+        freedAt: undefined,
+      };
+      this.#known.orders.set(orderId, born);
+      this.#free(born);
+      const line = this.#known.sku(order);
       line.idBySequence.set(sequence, orderId);
       line.newestSequence = Math.max(line.newestSequence, sequence);
       return;
@@ -220,164 +192,148 @@ export class Auditor {
   #move(known: KnownOrder, { orderId, status, reacquired }: Order, nowMs: number): void {
     const from = known.status;
     const what = `order ${orderId} went from ${from} to ${status}`;
-    const due = nowMs >= this.#deadlineOf(known);
+    const due = nowMs >= this.#known.deadlineOf(known);
     known.status = status;
+    this.#free(known);
     if (from !== status) {
       const legal = from === 'held' || (from === 'expired' && status === 'confirmed' && reacquired);
       this.#claim(legal, () => what);
     }
     if (status === 'expired') this.#claim(due, () => `${what} before its time`);
     if (reacquired) this.#claim(due && status === 'confirmed', () => `${what}, reacquired before its time`);
-    const sold = this.#sales.get(known.facts.sale)!.holdMs === 0;
+    const sold = this.#known.sale(known.facts.sale).holdMs === 0;
     if (status === 'confirmed') this.#claim(sold || known.confirmTried, () => `${what}, and nobody asked`);
     if (status === 'cancelled') this.#claim(known.cancelTried, () => `${what}, and nobody asked`);
   }
 
-  #deadlineOf({ facts }: KnownOrder): number {
-    const { holdMs } = this.#sales.get(facts.sale)!;
-    return holdMs === 0 ? Number.POSITIVE_INFINITY : facts.createdAtMs + holdMs;
+  /** Notes from when on an order's units are back for certain. */
+  #free(known: KnownOrder): void {
+    const { status, confirmTried } = known;
+    const back = status === 'cancelled' || (status === 'expired' && !confirmTried);
+    if (!back) known.freedAt = undefined;
+    else known.freedAt ??= this.#known.event;
   }
 
   /** Whether an order surely counts against its buyer's limit. */
   #certain(known: KnownOrder, nowMs: number): boolean {
     if (known.status === 'confirmed') return true;
-    return known.status === 'held' && !known.cancelTried && nowMs < this.#deadlineOf(known);
-  }
-
-  #unitsFor(ask: PlaceAsk, counts: (order: KnownOrder) => boolean): number {
-    let units = 0;
-    for (const known of this.#orders.values()) {
-      const { sale, sku, buyer, quantity } = known.facts;
-      const his = sale === ask.sale && sku === ask.sku && buyer === ask.buyer;
-      if (his && counts(known)) units += quantity;
-    }
-    return units;
-  }
-
-  /** Units of tries that may have made an order nobody has been told of. */
-  #doubtfulUnits(ask: PlaceAsk, mine: Try, anybody: boolean): number {
-    return this.#tries
-      .filter((one) => one !== mine && one.doubtful && one.ask.sale === ask.sale && one.ask.sku === ask.sku)
-      .filter((one) => anybody || one.ask.buyer === ask.buyer)
-      .reduce((units, one) => units + one.ask.quantity, 0);
-  }
-
-  #refused(attempt: Try, code: string, nowMs: number): void {
-    const { ask } = attempt;
-    const sku = this.#sku(ask);
-    const what = `${text(ask)} was refused with ${code}`;
-    switch (code) {
-      case 'limit_reached': {
-        const units =
-          this.#unitsFor(ask, ({ status }) => status !== 'cancelled') +
-          this.#doubtfulUnits(ask, attempt, false);
-        this.#claim(units + ask.quantity > sku.limit, () => `${what}, having ${units} of ${sku.limit}`);
-        return;
-      }
-      case 'sold_out':
-      case 'insufficient_stock': {
-        let taken = this.#doubtfulUnits(ask, attempt, true) + sku.maybeWithdrawn;
-        for (const { facts, status } of this.#orders.values()) {
-          // One that was cancelled may have had its units when this was decided.
-          if (facts.sale === ask.sale && facts.sku === ask.sku && status !== 'cancelled')
-            taken += facts.quantity;
-        }
-        const cancelled = [...this.#orders.values()].some(
-          ({ facts, status }) => status === 'cancelled' && facts.sale === ask.sale && facts.sku === ask.sku,
-        );
-        const left = sku.stock + Math.min(sku.added, attempt.addedBefore) - taken;
-        this.#claim(cancelled || left < ask.quantity, () => `${what}, and ${left} must be left`);
-        return;
-      }
-      case 'idempotency_conflict': {
-        const bodies = this.#triesOf(attempt).some((one) => !sameBody(one.ask, ask));
-        this.#claim(bodies, () => `${what}, and its key was used for nothing else`);
-        return;
-      }
-      case 'not_started':
-      case 'paused':
-      case 'ended':
-      case 'overloaded':
-        return;
-      default:
-        this.#say(`${what} at ${nowMs}`);
-    }
+    return known.status === 'held' && !known.cancelTried && nowMs < this.#known.deadlineOf(known);
   }
 
   /** Somebody is about to ask for a step of an order. */
-  asks(step: 'confirm' | 'cancel' | 'read', orderId: string): void {
-    const known = this.#orders.get(orderId)!;
-    if (step === 'confirm') known.confirmTried = true;
-    if (step === 'cancel') known.cancelTried = true;
+  asks(step: Step, orderId: string, nowMs: number): StepTry {
+    const known = this.#known;
+    const order = known.orders.get(orderId)!;
+    const asked = { ...known.sent(order.facts, nowMs), step, orderId };
+    known.follow(asked, order.facts);
+    if (step === 'confirm') order.confirmTried = true;
+    if (step === 'cancel') order.cancelTried = true;
+    this.#free(order);
+    return asked;
   }
 
   /** Somebody is told what became of it. */
-  answered(
-    step: 'confirm' | 'cancel' | 'read',
-    orderId: string,
-    outcome: Told<OrderOutcome>,
-    sentAtMs: number,
-    nowMs: number,
-  ): void {
+  answered(asked: StepTry, outcome: Told<OrderOutcome>, nowMs: number): void {
+    const { step, orderId } = asked;
     this.hears(`${nowMs} ${step} ${orderId}: ${became(outcome)}`);
+    const known = this.#known;
+    known.event += 1;
+    known.close(asked);
     if (outcome === 'lost') return;
-    const known = this.#orders.get(orderId)!;
-    const what = `${step} of order ${orderId} (${known.status})`;
+    const order = known.orders.get(orderId)!;
+    const what = `${step} of order ${orderId} (${order.status})`;
     if (outcome.ok) {
-      const { order } = outcome;
-      this.#hear(order, undefined, nowMs);
-      const late = order.status === 'held' && sentAtMs >= this.#deadlineOf(known);
-      this.#claim(!late, () => `${what}: still held after its deadline`);
-      if (step === 'confirm') this.#claim(order.status === 'confirmed', () => `${what}: ${order.status}`);
-      if (step === 'cancel') this.#claim(order.status === 'cancelled', () => `${what}: ${order.status}`);
+      this.#stepped(asked, outcome.order, what, nowMs);
       return;
     }
-    const due = nowMs >= this.#deadlineOf(known);
-    switch (outcome.code) {
-      case 'order_expired':
+    const { code } = outcome;
+    this.#count(`${step} ${code}`);
+    const due = nowMs >= known.deadlineOf(order);
+    switch (code) {
+      case 'order_expired': {
         this.#claim(due && step !== 'read', () => `${what}: expired before its deadline`);
-        this.#claim(known.status === 'held' || known.status === 'expired', () => `${what}: and expired`);
+        this.#claim(order.status === 'held' || order.status === 'expired', () => `${what}: and expired`);
         this.#claim((outcome.refundRequired === true) === (step === 'confirm'), () => `${what}: refund?`);
+        const wrong = step === 'confirm' ? wrongExpiry(known, asked, order) : undefined;
+        if (wrong !== undefined) this.#say(wrong);
         return;
+      }
       case 'order_confirmed':
         this.#claim(
-          (known.confirmTried || known.status === 'confirmed') && step === 'cancel',
-          () => `${what}: ${outcome.code}`,
+          (order.confirmTried || order.status === 'confirmed') && step === 'cancel',
+          () => `${what}: ${code}`,
         );
         return;
       case 'order_cancelled':
-        this.#claim(known.cancelTried && step === 'confirm', () => `${what}: ${outcome.code}`);
+        this.#claim(order.cancelTried && step === 'confirm', () => `${what}: ${code}`);
         return;
       case 'timeout':
       case 'shard_recovering':
+        return;
       case 'overloaded':
+        this.#claim(!this.#roomy, () => `${what}: ${code}, and there was room`);
         return;
       default:
-        this.#say(`${what}: ${outcome.code}`);
+        this.#say(`${what}: ${code}`);
+    }
+  }
+
+  #stepped({ step, orderId, sentAtMs }: StepTry, order: Order, what: string, nowMs: number): void {
+    this.#count(step === 'confirm' && order.reacquired ? 'confirm late' : step);
+    this.#hear(order, undefined, nowMs);
+    const deadlineMs = this.#known.deadlineOf(this.#known.orders.get(orderId)!);
+    const late = order.status === 'held' && sentAtMs >= deadlineMs;
+    this.#claim(!late, () => `${what}: still held after its deadline`);
+    if (step === 'confirm') this.#claim(order.status === 'confirmed', () => `${what}: ${order.status}`);
+    if (step === 'cancel') this.#claim(order.status === 'cancelled', () => `${what}: ${order.status}`);
+  }
+
+  /** An operator is about to pause, resume or end a sale. Returns the event, for `controlled`. */
+  controls(id: string, to: 'pause' | 'resume' | 'end'): number {
+    this.hears(`${to} ${id} …`);
+    const known = this.#known;
+    known.event += 1;
+    const sale = known.sale(id);
+    if (to === 'pause') {
+      sale.pauseAskedAt = known.event;
+      sale.pausedUntil = Number.POSITIVE_INFINITY;
+    }
+    if (to === 'end') sale.endAsked = true;
+    return known.event;
+  }
+
+  /** Told that it is done. Changes come one after the other, so that a resumption undoes every pause before it. */
+  controlled(id: string, to: 'pause' | 'resume' | 'end', askedAt: number): void {
+    this.hears(`${to} ${id}: done`);
+    const known = this.#known;
+    known.event += 1;
+    const sale = known.sale(id);
+    if (to === 'resume' && sale.pauseAskedAt < askedAt) {
+      sale.pausedUntil = Math.min(sale.pausedUntil, known.event);
     }
   }
 
   /** Units are about to be added, or withdrawn. */
-  restocks(sale: string, sku: string, quantity: number): void {
-    this.hears(`restock of ${sale}/${sku} by ${quantity} …`);
-    const line = this.#sku({ sale, sku });
+  restocks(name: SkuName, quantity: number): void {
+    this.hears(`restock of ${name.sale}/${name.sku} by ${quantity} …`);
+    const line = this.#known.sku(name);
     if (quantity > 0) line.maybeAdded += quantity;
     else line.maybeWithdrawn -= quantity;
   }
 
   /** Told what became of it: done, or certainly not; anything else stays in doubt. */
-  restocked(sale: string, sku: string, quantity: number, became: 'done' | 'nothing' | 'doubtful'): void {
-    this.hears(`restock of ${sale}/${sku} by ${quantity}: ${became}`);
+  restocked(name: SkuName, quantity: number, became: 'done' | 'nothing' | 'doubtful'): void {
+    this.hears(`restock of ${name.sale}/${name.sku} by ${quantity}: ${became}`);
     if (became === 'doubtful') return;
-    const line = this.#sku({ sale, sku });
+    const line = this.#known.sku(name);
     if (quantity > 0) line.maybeAdded -= quantity;
     else line.maybeWithdrawn += quantity;
-    if (became === 'done') line.added += quantity;
+    if (became === 'done') this.#known.add(name, quantity);
   }
 
   /** What anybody can see of a SKU, at any moment. */
   sees(sale: string, sku: string, line: SkuLine): void {
-    const known = this.#sku({ sale, sku });
+    const known = this.#known.sku({ sale, sku });
     const { total, available, held, confirmed } = line;
     const sum = available + held + confirmed;
     const what = `${sale}/${sku}: ${JSON.stringify(line)}`;
@@ -398,11 +354,11 @@ export class Auditor {
     nowMs: number,
   ): void {
     const found = new Map(orders.map((order) => [order.orderId, order]));
-    for (const [id, { facts }] of this.#orders) {
+    for (const [id, { facts }] of this.#known.orders) {
       if (facts.sale === sale) this.#claim(found.has(id), () => `order ${id} was acknowledged and is lost`);
     }
     this.#explain(orders, nowMs);
-    for (const [sku, known] of this.#sales.get(sale)!.skus) {
+    for (const [sku, known] of this.#known.sale(sale).skus) {
       const own = orders.filter((order) => order.sku === sku);
       const units = (status: string) =>
         own.filter((order) => order.status === status).reduce((sum, { quantity }) => sum + quantity, 0);
@@ -436,7 +392,7 @@ export class Auditor {
    * possible that all came about (a matching by augmenting paths; Kuhn, "The Hungarian method", 1955).
    */
   #explain(orders: readonly Order[], nowMs: number): void {
-    const unknown = orders.filter(({ orderId }) => !this.#orders.has(orderId));
+    const unknown = orders.filter(({ orderId }) => !this.#known.orders.has(orderId));
     const causes = this.#causes();
     const orderOf = new Map<Try[], Order>();
     const explain = (order: Order, seen: Set<Try[]>): boolean => {
@@ -466,7 +422,7 @@ export class Auditor {
   /** What may have made an order that nobody has been told of: the doubtful tries of a key, or one without. */
   #causes(): Try[][] {
     const causes = new Map<string | Try, Try[]>();
-    for (const attempt of this.#tries) {
+    for (const attempt of this.#known.tries) {
       if (!attempt.doubtful) continue;
       const { sale, buyer, idempotencyKey } = attempt.ask;
       const cause = idempotencyKey === undefined ? attempt : JSON.stringify([sale, buyer, idempotencyKey]);
@@ -474,21 +430,6 @@ export class Auditor {
     }
     return [...causes.values()];
   }
-}
-
-function text({ sale, sku, buyer, quantity, idempotencyKey }: PlaceAsk): string {
-  return `${buyer} (${idempotencyKey ?? 'no key'}) ordering ${quantity} × ${sale}/${sku}`;
-}
-
-function doubtsOf(line: KnownSku | undefined): Partial<KnownSku> {
-  return line === undefined ? {} : { maybeAdded: line.maybeAdded, maybeWithdrawn: line.maybeWithdrawn };
-}
-
-function became(outcome: Told<OrderOutcome>): string {
-  if (outcome === 'lost') return outcome;
-  if (!outcome.ok) return outcome.code;
-  const { orderId, status } = outcome.order;
-  return `${outcome.replayed ? 'again ' : ''}${orderId}, ${status}`;
 }
 
 function sameAsk(ask: PlaceAsk, order: Order): boolean {

@@ -4,7 +4,8 @@
  */
 import type { OrderOutcome } from '#dist/acceptor/order-outcomes.js';
 import type { SaleDefinition } from '#dist/sale/schema.js';
-import type { Auditor, PlaceAsk, Told } from './auditor.js';
+import type { Auditor } from './auditor.js';
+import type { PlaceAsk, SkuName, Told } from './known.js';
 import type { SimulatedProcess } from './simulated-process.js';
 import type { World } from './world.js';
 
@@ -105,7 +106,7 @@ export class Clients {
   async #place(process: SimulatedProcess): Promise<void> {
     const ask = this.#nextAsk();
     if (ask === undefined) return;
-    const attempt = this.#auditor.sends(ask, process.control.sale(ask.sale)!.phase);
+    const attempt = this.#auditor.sends(ask, process.control.sale(ask.sale)!.phase, process.nowMs);
     // Who goes away before the answer comes never learns of it.
     const leaves = this.#world.chance(0.1);
     const outcome = await this.#hear(process, process.desk.place(ask));
@@ -129,7 +130,7 @@ export class Clients {
     return world.chance(0.6) ? { ...ask, idempotencyKey: world.pick(keys) } : ask;
   }
 
-  #skuOf({ sale, sku }: { readonly sale: string; readonly sku: string }): object | undefined {
+  #skuOf({ sale, sku }: SkuName): object | undefined {
     return this.definitions.get(sale)?.skus.find((one) => one.sku === sku);
   }
 
@@ -138,10 +139,9 @@ export class Clients {
     if (ids.length === 0) return;
     // The newest are the ones that something still happens to.
     const id = this.#world.chance(0.6) ? ids.at(-1)! : this.#world.pick(ids);
-    const sentAtMs = process.nowMs;
-    this.#auditor.asks(step, id);
+    const asked = this.#auditor.asks(step, id, process.nowMs);
     const call: Promise<OrderOutcome> = process.desk[step](id);
-    this.#auditor.answered(step, id, await this.#hear(process, call), sentAtMs, process.nowMs);
+    this.#auditor.answered(asked, await this.#hear(process, call), process.nowMs);
   }
 
   async #restock(process: SimulatedProcess): Promise<void> {
@@ -155,7 +155,7 @@ export class Clients {
     const sku = world.pick(skuIds);
     const quantity = world.pick([1, 2, 5, -1, -3]);
     if (!this.knows(sale) || this.#skuOf({ sale, sku }) === undefined) return;
-    this.#auditor.restocks(sale, sku, quantity);
+    this.#auditor.restocks({ sale, sku }, quantity);
     if (world.chance(0.5)) {
       const restock = { sale, sku, quantity, key: `restock-${this.#restockKeys++}`, settled: false };
       this.#restocks.push(restock);
@@ -163,7 +163,7 @@ export class Clients {
       return;
     }
     const told = await this.#hear(process, process.control.restock(sale, sku, quantity));
-    this.#auditor.restocked(sale, sku, quantity, becameOf(told));
+    this.#auditor.restocked({ sale, sku }, quantity, becameOf(told));
   }
 
   async #restockKeyed(process: SimulatedProcess, restock: KeyedRestock): Promise<void> {
@@ -172,16 +172,17 @@ export class Clients {
     // Another try of it may have been answered meanwhile. One refusal says nothing of the others.
     if (restock.settled || told === 'lost' || !told.ok) return;
     restock.settled = true;
-    this.#auditor.restocked(sale, sku, quantity, 'done');
+    this.#auditor.restocked({ sale, sku }, quantity, 'done');
   }
 
   async #control(process: SimulatedProcess): Promise<void> {
     const { control } = process;
     const sale = this.#world.pick(saleIds);
     const roll = this.#world.below(10);
-    if (roll < 4) await this.#hear(process, control.pauseSale(sale));
-    else if (roll < 9) await this.#hear(process, control.resumeSale(sale));
-    else await this.#hear(process, control.endSale(sale));
+    const to = roll < 4 ? 'pause' : roll < 9 ? 'resume' : 'end';
+    const askedAt = this.#auditor.controls(sale, to);
+    const told = await this.#hear(process, control[`${to}Sale`](sale));
+    if (told !== 'lost' && told.ok) this.#auditor.controlled(sale, to, askedAt);
   }
 
   async #replace(process: SimulatedProcess): Promise<void> {

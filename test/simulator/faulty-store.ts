@@ -12,6 +12,9 @@ import { InjectedFault } from './world.js';
  */
 export type StoreFault = 'before' | 'after' | 'torn';
 
+/** A commit record's head: no more is torn off, so that the records before it are whole. */
+export const tornBytesMax = 96;
+
 export class FaultyStore implements LoopStore {
   readonly #store: ShardStore;
   readonly #path: string;
@@ -66,8 +69,7 @@ export class FaultyStore implements LoopStore {
     if (!this.#torn) return;
     const file = openSync(join(this.#path, 'tail.bin'), 'r+');
     const { size } = fstatSync(file);
-    // No more than the record's head, so that the records before it are whole.
-    ftruncateSync(file, Math.max(0, size - Math.min(this.tornBytes, 96)));
+    ftruncateSync(file, Math.max(0, size - Math.min(this.tornBytes, tornBytesMax)));
     closeSync(file);
   }
 

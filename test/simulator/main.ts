@@ -10,8 +10,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Findings, simulate } from './simulation.js';
+import { Watchdog } from './watchdog.js';
 
 const usage = 'give seeds to run, or --minutes N or --seeds N [--from SEED]';
+const watchdog = new Watchdog();
 const folder = mkdtempSync(join(tmpdir(), 'leiniao-simulator-'));
 
 function say(text: string): void {
@@ -27,6 +29,7 @@ function report({ seed, violations, counts }: Findings): void {
 async function seeds(list: readonly number[]): Promise<boolean> {
   let broken = false;
   for (const seed of list) {
+    watchdog.watch(seed);
     const findings = await simulate(seed, join(folder, `${seed}`), values.trace ? say : undefined);
     report(findings);
     broken ||= findings.violations.length > 0;
@@ -40,9 +43,12 @@ async function torture(minutes: number, count: number, from: number): Promise<bo
   let reportMs = performance.now();
   let runs = 0;
   for (let seed = from; performance.now() < endMs && runs < count; seed++) {
+    watchdog.watch(seed);
     const findings = await simulate(seed, join(folder, `${seed}`));
     runs += 1;
-    for (const [name, count] of Object.entries(findings.counts)) totals[name] = (totals[name] ?? 0) + count;
+    for (const [name, count] of Object.entries({ ...findings.counts, ...findings.answers })) {
+      totals[name] = (totals[name] ?? 0) + count;
+    }
     if (findings.violations.length > 0) {
       report(findings);
       say(`run it again with: npm run simulate:seed -- ${seed}`);
@@ -86,5 +92,6 @@ try {
     process.exitCode = broken ? 1 : 0;
   }
 } finally {
+  await watchdog.stop();
   rmSync(folder, { recursive: true, force: true });
 }

@@ -6,6 +6,7 @@ import { rmSync } from 'node:fs';
 import type { OrderPage } from '#dist/acceptor/order-desk.js';
 import { Auditor } from './auditor.js';
 import { buyers, Clients, saleIds } from './clients.js';
+import { tornBytesMax } from './faulty-store.js';
 import { settleMicrotasks } from './hand-turned-loop.js';
 import { SimulatedProcess } from './simulated-process.js';
 import { World } from './world.js';
@@ -14,13 +15,17 @@ export interface Findings {
   readonly seed: number;
   /** Promises that were broken, a sentence each. */
   readonly violations: readonly string[];
-  /** What happened: so that a run that did nothing is not taken for one that found nothing. */
+  /** Questions and faults: so that a run that did nothing is not taken for one that found nothing. */
   readonly counts: Readonly<Record<string, number>>;
+  /** By kind: how often clients heard it. */
+  readonly answers: Readonly<Record<string, number>>;
 }
 
 const stepsMin = 150;
 const stepsMax = 500;
 const underWayMax = 24;
+/** So many slots that the clients cannot fill them, with what operators send beside them. */
+const inFlightRoomy = 64;
 /** Turns after which something that waits for nothing but turns must have come. */
 const patienceTurns = 2_000;
 
@@ -43,7 +48,7 @@ export async function simulate(
     await simulation.stop();
     rmSync(path, { recursive: true, force: true });
   }
-  return { seed, violations: simulation.violations, counts: simulation.counts };
+  return { seed, violations: simulation.violations, counts: simulation.counts, answers: simulation.answers };
 }
 
 class Simulation {
@@ -56,9 +61,13 @@ class Simulation {
 
   constructor(seed: number, path: string, trace: (event: string) => void) {
     this.#world = new World(seed, path);
-    this.#auditor = new Auditor(trace);
+    this.#inFlightMax = this.#world.pick([8, 16, inFlightRoomy]);
+    this.#auditor = new Auditor(this.#inFlightMax === inFlightRoomy, trace);
     this.#clients = new Clients(this.#world, this.#auditor);
-    this.#inFlightMax = this.#world.pick([8, 16, 64]);
+  }
+
+  get answers(): Readonly<Record<string, number>> {
+    return this.#auditor.answers;
   }
 
   get violations(): string[] {
@@ -124,7 +133,7 @@ class Simulation {
       const fault = world.pick(['before', 'after', 'torn'] as const);
       this.#count(`${fault} faults`);
       const store = process.storeOf(shard);
-      store.tornBytes = 1 + world.below(96);
+      store.tornBytes = 1 + world.below(tornBytesMax);
       store.armed = fault;
     } else if (roll < 7) {
       this.#count('failed records');
@@ -235,7 +244,7 @@ class Simulation {
       for (const { sku, available } of sale.skus) {
         if (sale.phase !== 'open' || available === 0) continue;
         const ask = { sale: id, sku, buyer: lastBuyer, quantity: 1 };
-        const attempt = this.#auditor.sends(ask, sale.phase);
+        const attempt = this.#auditor.sends(ask, sale.phase, process.nowMs);
         const outcome = await this.#until(process.desk.place(ask));
         this.#auditor.placed(attempt, outcome, process.nowMs);
         if (!outcome.ok)

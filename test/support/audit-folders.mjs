@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { audit } from '../../dist/audit/audit.js';
-import { CannotAudit, readFolder } from '../../dist/audit/folder.js';
+import { CannotAudit } from '../../dist/audit/cannot-audit.js';
+import { readFolder } from '../../dist/audit/folder.js';
 import { journalRows } from '../../dist/cli/export/journal-rows.js';
 import { WrongJournal } from '../../dist/cli/export/wrong-journal.js';
 
