@@ -50,7 +50,7 @@ const dispatcher = new Dispatcher({
 const catalogue = new Catalogue(shards);
 const stock = new StockTable(memory.stock);
 const control = new SaleControl({
-  ...{ catalogue, dispatcher, stock, records: undefined, clock, onFailedWrite: onDefect },
+  ...{ catalogue, dispatcher, stock, records: undefined, clock, onFailure: onDefect },
 });
 let reopened = (): void => undefined;
 const pool: ShardPool = new ShardPool({

@@ -1,6 +1,6 @@
 /**
- * Every option and limit with its default, and the relations between them. Read by all threads at start;
- * nothing here changes while the engine runs.
+ * Every option with its default, every limit of the engine, and the relations between them. Read by all threads at
+ * start; nothing here changes while the engine runs.
  */
 import { availableParallelism } from 'node:os';
 import Type from 'typebox';
@@ -77,9 +77,11 @@ export const limits = {
   replySweepMs: 50,
   /** Batches and operator's commands that may wait for room in the in-flight table. */
   waitersMax: 1_024,
+  /** A shard that could not be told that a replacement came to nothing is told again after so long. */
+  unfreezeRetryMs: 100,
   /** Changes to sales that may wait for the one under way. */
   controlPendingMax: 64,
-  /** Of these, how many may be restocks: a flood of them leaves room for who wants to pause the sale. */
+  /** From so many waiting on a restock is refused: a flood of them leaves room for who wants to pause the sale. */
   restocksPendingMax: 48,
   /** Of all in-flight slots, batches leave one in so many to single requests and to the operator. */
   inFlightReservedShare: 8,
@@ -93,6 +95,8 @@ export const limits = {
   controlWindow: 128,
   /** Records a shard takes from its rings before it commits: bounds a batch's size and its latency. */
   batchCountMax: 4_096,
+  /** Journal entries that one request leads to at most: a confirmation that comes late ends the hold and takes it again. */
+  entriesPerRequestMax: 2,
   /** Expired holds released in one batch, so that a wave of deadlines cannot starve the buyers. */
   expiriesPerBatchMax: 4_096,
   /** Belt to the doorbell's braces: a parked thread looks again after this long even if nobody rang. */
@@ -258,3 +262,5 @@ assert(limits.restocksPendingMax < limits.controlPendingMax, 'restocks leave roo
 assert(limits.skusMax <= limits.stockRowsMax, 'every SKU has a stock row');
 assert(limits.controlWindow <= limits.inFlightMin, 'a window fits in flight');
 assert(limits.stockMax < 2 ** 31, 'a counter fits an Int32');
+assert(limits.shardRetryMsMin <= limits.shardRetryMsMax, 'pauses between restarts grow to their limit');
+assert(limits.recoveryPieceMs <= limits.recoveryPauseMsMax, 'a pause may be as long as the piece before it');

@@ -88,10 +88,15 @@ function differences(sale: CatalogueSale, declared: CatalogueSku, sku: Sku): str
     ['the hold in seconds', sale.holdSeconds, sku.sale.holdSeconds],
     ['the start in ms', sale.startsAtMs, sku.sale.startsAtMs],
     ['the end in ms', sale.endsAtMs, sku.sale.endsAtMs],
+    ['whether several shards have it', isSpread(sale), sku.sale.spread],
   ];
   return pairs
     .filter(([, a, b]) => a !== b)
     .map(([what, a, b]) => `${what} is ${String(a)} in the catalogue and ${String(b)} in the journal`);
+}
+
+function isSpread({ skus }: CatalogueSale): boolean {
+  return new Set(skus.map(({ shard }) => shard)).size > 1;
 }
 
 function misplaced(sale: CatalogueSale, { id, row, shard }: CatalogueSku): string {

@@ -1,6 +1,6 @@
 /**
  * One shard's books, kept from its journal alone: what was sold, held and given back. Every entry is checked against what
- * the entries before it say, and against promise 1 (available + held + confirmed = total) once it is applied. Pure.
+ * the entries before it say, and against available + held + confirmed = total once it is applied. Pure.
  */
 import { unreachable } from '../assert.js';
 import { contract } from './contract.js';

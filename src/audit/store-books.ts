@@ -14,6 +14,12 @@ interface Revision {
   readonly rows: Map<string, number>;
 }
 
+/** Where the key of a restock was used. */
+interface RestockPlace {
+  readonly shard: number;
+  readonly revision: number;
+}
+
 interface KnownSale {
   readonly id: string;
   readonly revisions: Map<number, Revision>;
@@ -27,7 +33,7 @@ export class StoreBooks {
   /** By key: the order that used it. */
   #keyShards = new Uint8Array(1024);
   #keyOrders = new Int32Array(1024);
-  readonly #restockKeys = new Map<string, { readonly shard: number; readonly revision: number }>();
+  readonly #restockKeys = new Map<string, RestockPlace[]>();
   readonly #sales = new Map<number, KnownSale>();
   readonly #numbers = new Map<string, number>();
 
@@ -55,11 +61,12 @@ export class StoreBooks {
    */
   claimRestockKey(saleNumber: number, key: string, shard: number, revision: number): void {
     const place = `${saleNumber} ${key}`;
-    const known = this.#restockKeys.get(place);
-    if (known !== undefined && (known.shard === shard || known.revision === revision)) {
-      wrong(`the restock has the idempotency key "${key}", which one of shard ${known.shard} has already`);
+    const known = this.#restockKeys.get(place) ?? [];
+    const other = known.find((one) => one.shard === shard || one.revision === revision);
+    if (other !== undefined) {
+      wrong(`the restock has the idempotency key "${key}", which one of shard ${other.shard} has already`);
     }
-    this.#restockKeys.set(place, { shard, revision });
+    this.#restockKeys.set(place, [...known, { shard, revision }]);
   }
 
   /** Checks that a definition agrees with all others of its sale, whichever shard they are for. */

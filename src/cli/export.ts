@@ -2,7 +2,7 @@
  * `leiniao export`: the orders of a data folder as its journals leave them, or the journals themselves, entry by entry.
  * Streams: no more is in memory than the books of one shard.
  */
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, renameSync, statSync } from 'node:fs';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { CannotAudit } from '../audit/cannot-audit.js';
@@ -25,13 +25,10 @@ export interface ExportOptions {
 /** Exports from a data folder. Returns 0, 1 where a journal is wrong from some entry on, 3 if there is nothing to export. */
 export async function exportFrom(dataDir: string, options: ExportOptions): Promise<number> {
   try {
-    // Before the file of an earlier export is overwritten.
-    const folder = readFolder(dataDir);
-    const chunks = Readable.from(textsOf(folder, options), {
-      objectMode: false,
-      highWaterMark: limits.exportChunkChars,
-    });
-    await pipeline(chunks, target(options.out), { end: options.out !== undefined });
+    const rows = new Rows(readFolder(dataDir), options);
+    if (options.out === undefined) await write(rows, process.stdout);
+    else if (isSpecial(options.out)) await write(rows, createWriteStream(options.out));
+    else await writeFile(rows, options.out);
     return exitCode.ok;
   } catch (error) {
     // Whoever read us has had enough, as `head` has.
@@ -41,33 +38,62 @@ export async function exportFrom(dataDir: string, options: ExportOptions): Promi
       return exitCode.couldNotRun;
     }
     if (!(error instanceof WrongJournal)) throw error;
+    const kept = options.out === undefined ? '' : `; what was read until then is in ${partial(options.out)}`;
     process.stderr.write(
-      `leiniao: the export ends where the journal is wrong: ${findingLine(error.finding)}\n`,
+      `leiniao: the export ends where the journal is wrong: ${findingLine(error.finding)}${kept}\n`,
     );
     return exitCode.failed;
   }
 }
 
-function target(out: string | undefined): Writable {
-  return out === undefined ? process.stdout : createWriteStream(out);
+/** Whether a path is something that is written to and not replaced: a pipe, a device. */
+function isSpecial(out: string): boolean {
+  return statSync(out, { throwIfNoEntry: false })?.isFile() === false;
 }
 
-async function* textsOf(folder: Folder, options: ExportOptions): AsyncGenerator<string> {
-  const orders = options.what === 'orders';
-  const format = formatter(options.format, orders ? orderColumns : journalColumns);
-  let text = format.head;
-  let failure: unknown;
-  try {
-    for await (const rows of orders ? orderRows(folder) : journalRows(folder)) {
-      for (const row of rows) text += format.row(row);
-      if (text.length < limits.exportChunkChars) continue;
-      yield text;
-      text = '';
-    }
-  } catch (error) {
-    failure = error;
+function partial(out: string): string {
+  return isSpecial(out) ? out : `${out}.partial`;
+}
+
+/** Writes beside the file, and takes its place only once all is there: an earlier export outlives one that fails. */
+async function writeFile(rows: Rows, out: string): Promise<void> {
+  await write(rows, createWriteStream(partial(out), { flush: true }));
+  renameSync(partial(out), out);
+}
+
+/** Writes all rows there are, and then throws what ended them too early: what came before it is still worth having. */
+async function write(rows: Rows, to: Writable): Promise<void> {
+  const chunks = Readable.from(rows.texts(), { objectMode: false, highWaterMark: limits.exportChunkChars });
+  await pipeline(chunks, to, { end: to !== process.stdout });
+  if (rows.failure !== undefined) throw rows.failure;
+}
+
+/** The rows of an export as texts of some length. */
+class Rows {
+  readonly #folder: Folder;
+  readonly #options: ExportOptions;
+  /** What ended them before their end. */
+  failure: unknown = undefined;
+
+  constructor(folder: Folder, options: ExportOptions) {
+    this.#folder = folder;
+    this.#options = options;
   }
-  // What came before a failure is still worth having.
-  if (text !== '') yield text;
-  if (failure !== undefined) throw failure;
+
+  async *texts(): AsyncGenerator<string> {
+    const orders = this.#options.what === 'orders';
+    const format = formatter(this.#options.format, orders ? orderColumns : journalColumns);
+    let text = format.head;
+    try {
+      for await (const rows of orders ? orderRows(this.#folder) : journalRows(this.#folder)) {
+        for (const row of rows) text += format.row(row);
+        if (text.length < limits.exportChunkChars) continue;
+        yield text;
+        text = '';
+      }
+    } catch (error) {
+      this.failure = error;
+    }
+    if (text !== '') yield text;
+  }
 }

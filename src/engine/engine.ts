@@ -136,7 +136,7 @@ export class Engine {
       if (receipts !== undefined) log.info({ keyId: receipts.keyId }, 'orders get receipts');
       control = new SaleControl({
         ...{ catalogue, dispatcher, stock, records, clock },
-        onFailedWrite: (error) => log.error({ err: error }, 'a change to a sale could not be stored'),
+        onFailure: (error, what) => log.error({ err: error }, what),
       });
       await control.restore(records?.read() ?? []);
       const context: OrderContext = { dispatcher, catalogue, stock, ids, clock, receipts };

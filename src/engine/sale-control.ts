@@ -34,7 +34,7 @@ export class SaleControl implements SaleOperator {
   readonly #stock: StockTable;
   readonly #records: SaleRecords | undefined;
   readonly #clock: Clock;
-  readonly #onFailedWrite: (error: unknown) => void;
+  readonly #onFailure: (error: unknown, what: string) => void;
   #last: Promise<unknown> = Promise.resolve();
   #pending = 0;
 
@@ -45,15 +45,15 @@ export class SaleControl implements SaleOperator {
     stock: StockTable;
     records: SaleRecords | undefined;
     clock: Clock;
-    /** Told why a change could not be stored. */
-    onFailedWrite: (error: unknown) => void;
+    /** Told what failed, where whoever asked is told less or has gone. */
+    onFailure: (error: unknown, what: string) => void;
   }) {
     this.#catalogue = options.catalogue;
     this.#dispatcher = options.dispatcher;
     this.#stock = options.stock;
     this.#records = options.records;
     this.#clock = options.clock;
-    this.#onFailedWrite = options.onFailedWrite;
+    this.#onFailure = options.onFailure;
   }
 
   /** Takes in what is stored and sends it to the shards, which keep what they know already. */
@@ -125,7 +125,7 @@ export class SaleControl implements SaleOperator {
       await this.#records?.put(record);
       return undefined;
     } catch (error) {
-      this.#onFailedWrite(error);
+      this.#onFailure(error, 'a change to a sale could not be stored');
       return refuse('overloaded', 'The change could not be stored. The log says why.', 10);
     }
   }
@@ -157,10 +157,21 @@ export class SaleControl implements SaleOperator {
   }
 
   async #unfreeze(sale: CatalogueSale): Promise<void> {
-    await this.#toOwners(sale, (shard, sink, token) =>
+    const outcomes = await this.#toOwners(sale, (shard, sink, token) =>
       this.#dispatcher.sale(Opcode.unfreeze, sale, shard, sale.state, sink, token),
     );
     sale.frozen = false;
+    // A shard that is gone comes back without it, and one that answers late has done it by then. But a shard that was
+    // never asked would hold the sale back once it has opened.
+    if (outcomes.includes(Outcome.overloaded)) this.#unfreezeLater(sale);
+  }
+
+  #unfreezeLater(sale: CatalogueSale): void {
+    setTimeout(() => {
+      this.#inTurn(() => this.#unfreeze(sale)).catch((error: unknown) => {
+        this.#onFailure(error, `sale ${sale.id} could not be let go on after a replacement that failed`);
+      });
+    }, limits.unfreezeRetryMs).unref();
   }
 
   pauseSale(id: string): Promise<SaleResult | Refusal> {

@@ -93,7 +93,9 @@ export class ShardPool {
   async #run(task: ShardTask): Promise<Error | undefined> {
     try {
       const end = await this.#pool.run(task);
-      return end.kind === 'stopped' ? undefined : new LeiniaoError(end.code, end.message);
+      if (end.kind === 'stopped') return undefined;
+      const { code, message, origin } = end;
+      return new LeiniaoError(code, message, { cause: origin });
     } catch (error) {
       return error as Error;
     }

@@ -30,8 +30,9 @@
  *   one core to another are most of what a hop costs.
  *
  *   stock row (128 bytes), written by the owner shard only
- *     word 0   version: odd while a change of more than one counter is being written
- *     word 1   available   word 2  confirmed   word 3  total       (held is the rest)
+ *     word 0   version: changes so far; its lowest bit says which of two copies counts
+ *     word 4   copy 0: available, confirmed, total      (held is the rest)
+ *     word 8   copy 1: the same
  *
  *   thread line (128 bytes), one per shard and one per acceptor
  *     word 0   doorbell: 1 while the thread is parked
@@ -120,6 +121,8 @@ export const textWordsMax = 16;
 
 assert(requestLayout.bytes % 8 === 0 && replyLayout.bytes % 8 === 0, 'records keep f64 fields aligned');
 assert(requestLayout.text * 4 === 32 && requestLayout.key * 4 === 96, 'texts start at the drawn bytes');
+assert(stockLayout.total < stockLayout.copyWords, 'a copy of a stock row has all its counters');
+assert(stockLayout.copies + 2 * stockLayout.copyWords <= stockLayout.rowWords, 'both copies fit a stock row');
 assert(requestLayout.text + textWordsMax === requestLayout.key, 'the key follows the text');
 assert(requestLayout.key + textWordsMax === requestLayout.startsAtMs * 2, 'the f64 fields follow the key');
 assert(requestLayout.endsAtMs * 2 + 2 === requestLayout.holdSeconds, 'request words follow the f64 fields');

@@ -3,7 +3,7 @@
  *
  * The owner decides on counters of its own and publishes them here once per group of orders. Three are kept and the
  * fourth is derived, `held = total - available - confirmed`: so units that were held are one atomic subtraction, and
- * promise 1 holds in whatever a reader sees. Of each row there are two copies, and the lowest bit of its version says
+ * `available + held + confirmed === total` in whatever a reader sees. Of each row there are two copies, and the lowest bit of its version says
  * which one counts: a change of more than one counter is made in the other one, and then that counts. So nobody waits
  * for a writer, were he stopped or dead in the middle of a change (double buffering; a reader that was overtaken by two
  * changes sees it by the version and reads again, as with a seqlock: Lameter, "Effective Synchronization on Linux/NUMA

@@ -129,11 +129,10 @@ export class Catalogue {
         );
       }
     }
-    const kept = new Map(before?.skus.map((sku) => [sku.sku, sku]));
     if (this.#skusOnSale(before, nowMs) + definition.skus.length > limits.skusMax) {
       return refuse('overloaded', `There is room for ${limits.skusMax} SKUs in sales that are not over.`, 60);
     }
-    const places = this.#place(definition, kept, nowMs);
+    const places = this.#place(definition, before, nowMs);
     // No Retry-After: waiting does not help.
     if (places === undefined) return refuse('overloaded', outOfRows);
     const sale = build({
@@ -146,7 +145,7 @@ export class Catalogue {
       state: before?.state ?? SaleState.running,
       places,
     });
-    const removed = [...kept.values()].filter((sku) => !sale.skuById.has(sku.sku));
+    const removed = (before?.skus ?? []).filter((sku) => !sale.skuById.has(sku.sku));
     return { kind: before === undefined ? 'create' : 'replace', sale, before, removed };
   }
 
@@ -167,14 +166,22 @@ export class Catalogue {
    */
   #place(
     definition: SaleDefinition,
-    kept: ReadonlyMap<string, CatalogueSku>,
+    before: CatalogueSale | undefined,
     nowMs: number,
   ): [number, number][] | undefined {
     const loads = new Float64Array(this.#shards);
+    // One unit on top, so that SKUs without stock are spread as well.
+    const load = (shard: number, stock: number): void => {
+      loads[shard]! += stock + 1;
+    };
     for (const sale of this.#sales.values()) {
-      if (isOver(sale, nowMs)) continue;
-      // One unit on top, so that SKUs without stock are spread as well.
-      for (const sku of sale.skus) loads[sku.shard]! += sku.stock + 1;
+      if (sale === before || isOver(sale, nowMs)) continue;
+      for (const sku of sale.skus) load(sku.shard, sku.stock);
+    }
+    const kept = before?.skuById ?? new Map<string, CatalogueSku>();
+    for (const { sku, stock } of definition.skus) {
+      const old = kept.get(sku);
+      if (old !== undefined) load(old.shard, stock);
     }
     const nextRow = Array.from(loads, (_, shard) => this.#freeRowFrom(shard));
     const places: [number, number][] = new Array(definition.skus.length);
@@ -194,7 +201,7 @@ export class Catalogue {
       }
       if (least === -1) return undefined;
       places[i] = [nextRow[least]!, least];
-      loads[least]! += stock + 1;
+      load(least, stock);
       nextRow[least] = this.#freeRowFrom(nextRow[least]! + this.#shards);
     }
     return places;

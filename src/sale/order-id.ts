@@ -12,6 +12,8 @@ export interface OrderAddress {
 /** Length of an id. */
 export const orderIdChars = 16;
 const storeDigits = 6;
+/** Shards that an id can name. */
+export const shardsNameable = 256;
 
 const pattern = /^[0-9a-f]{16}$/;
 const quads = Array.from({ length: 0x10000 }, (_, value) => value.toString(16).padStart(4, '0'));

@@ -93,7 +93,10 @@ export class ShardLoop {
     for (const { requests } of this.#links) requests.release(requests.waiting());
   }
 
-  /** Runs until a stop is requested and the rings are empty. Throws when the store fails: the shard is then lost. */
+  /**
+   * Runs until a stop is requested and no more can be answered: the rings are empty, or nobody takes the replies. Throws
+   * when the store fails: the shard is then lost.
+   */
   run(): void {
     for (;;) {
       const worked = this.turn();

@@ -2,7 +2,7 @@
  * Rebuilds a shard's state from its journal: every entry is applied as it was when it was new. Runs in the
  * shard's thread before it opens.
  */
-import { assert, unreachable } from '../assert.js';
+import { AssertionFailure, assert, unreachable } from '../assert.js';
 import { LeiniaoError } from '../errors.js';
 import { Status } from '../sale/order-state.js';
 import type { SaleState } from '../sale/phase.js';
@@ -46,14 +46,11 @@ export function applyCommit(state: ShardState, commit: Commit): void {
     }
     assert(at === words.length, 'the entries fill their commit');
   } catch (cause) {
-    if (cause instanceof LeiniaoError) throw cause;
-    throw new LeiniaoError(
-      'data_dir_damaged',
-      `journal commit ${commit.number}: ${(cause as Error).message}`,
-      {
-        cause,
-      },
-    );
+    // The state asserts what every command must keep to: an entry that breaks it contradicts those before.
+    if (!(cause instanceof AssertionFailure)) throw cause;
+    throw new LeiniaoError('data_dir_damaged', `journal commit ${commit.number}: ${cause.message}`, {
+      cause,
+    });
   }
 }
 

@@ -315,7 +315,7 @@ export class ShardState {
   }
 
   /**
-   * Checks promise 1 against the orders themselves: for every SKU, what its orders hold and have confirmed is what
+   * Checks the counters against the orders themselves: for every SKU, what its orders hold and have confirmed is what
    * its counters say, and the rest is available.
    */
   checkCounters(): void {

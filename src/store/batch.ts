@@ -41,7 +41,7 @@ export const journalFormat = 1;
 export const hashBytes = 32;
 export const commitHeadBytes = commitLayout.entries * 4;
 
-const entriesMax = limits.batchCountMax + limits.expiriesPerBatchMax;
+const entriesMax = limits.batchCountMax * limits.entriesPerRequestMax + limits.expiriesPerBatchMax;
 
 /** SHA-256 of a commit record without its own hash. */
 export function commitHash(record: Uint8Array): Buffer {
@@ -72,7 +72,7 @@ export class Batch {
     keyBytes: number,
   ): void {
     const words = this.#words;
-    const at = this.#end;
+    const at = this.#begin();
     const buyerWords = textWords(buyerBytes);
     const keyWords = textWords(keyBytes);
     const length = acceptedLayout.texts + buyerWords + keyWords;
@@ -87,13 +87,14 @@ export class Batch {
   }
 
   settled(type: EntryType, orderNumber: number): void {
-    this.#words[this.#end] = entryHead(type, settledLayout.words, 0);
-    this.#words[this.#end + settledLayout.orderNumber] = orderNumber;
+    const at = this.#begin();
+    this.#words[at] = entryHead(type, settledLayout.words, 0);
+    this.#words[at + settledLayout.orderNumber] = orderNumber;
     this.#advance(settledLayout.words);
   }
 
   restocked(row: number, quantity: number, texts: Int32Array, keyAt: number, keyBytes: number): void {
-    const at = this.#end;
+    const at = this.#begin();
     const keyWords = textWords(keyBytes);
     const length = restockedLayout.key + keyWords;
     this.#words[at] = entryHead(EntryType.restocked, length, 0);
@@ -124,7 +125,7 @@ export class Batch {
     skuBytes: number,
   ): void {
     const words = this.#words;
-    const at = this.#end;
+    const at = this.#begin();
     const saleWords = textWords(saleBytes);
     const skuWords = textWords(skuBytes);
     const length = definedLayout.texts + saleWords + skuWords;
@@ -144,19 +145,26 @@ export class Batch {
   }
 
   removed(row: number): void {
-    this.#words[this.#end] = entryHead(EntryType.removed, removedLayout.words, 0);
-    this.#words[this.#end + removedLayout.row] = row;
+    const at = this.#begin();
+    this.#words[at] = entryHead(EntryType.removed, removedLayout.words, 0);
+    this.#words[at + removedLayout.row] = row;
     this.#advance(removedLayout.words);
   }
 
   controlled(saleNumber: number, state: number): void {
-    this.#words[this.#end] = entryHead(EntryType.controlled, controlledLayout.words, state);
-    this.#words[this.#end + controlledLayout.saleNumber] = saleNumber;
+    const at = this.#begin();
+    this.#words[at] = entryHead(EntryType.controlled, controlledLayout.words, state);
+    this.#words[at + controlledLayout.saleNumber] = saleNumber;
     this.#advance(controlledLayout.words);
   }
 
-  #advance(words: number): void {
+  /** Where the next entry goes. */
+  #begin(): number {
     assert(this.#count < entriesMax, 'a batch stays within its buffer');
+    return this.#end;
+  }
+
+  #advance(words: number): void {
     this.#end += words;
     this.#count += 1;
   }

@@ -16,7 +16,7 @@ export class CatalogueStore {
   #environment: Environment;
   #sales: NamedRecords;
 
-  /** Opens the catalogue in folder `path`. Throws `data_dir_damaged`. */
+  /** Opens the catalogue in folder `path`. Throws what `openEnvironment` throws. */
   constructor(path: string) {
     this.#path = path;
     [this.#environment, this.#sales] = openSales(path);
@@ -44,8 +44,17 @@ export class CatalogueStore {
       this.#sales.putSync(record.id, bytes);
     } catch (error) {
       await this.#environment.close();
-      [this.#environment, this.#sales] = openSales(this.#path);
+      this.#reopen(error);
       if (!this.#sales.get(record.id)?.equals(bytes)) throw error;
+    }
+  }
+
+  /** @param failed what the write failed with: where opening fails too, that came first */
+  #reopen(failed: unknown): void {
+    try {
+      [this.#environment, this.#sales] = openSales(this.#path);
+    } catch (error) {
+      throw new AggregateError([failed, error], `${(failed as Error).message}; ${(error as Error).message}`);
     }
   }
 

@@ -148,7 +148,12 @@ function makeFolders(path: string): void {
   if (statSync(path, { throwIfNoEntry: false }) !== undefined) return;
   const parent = dirname(path);
   makeFolders(parent);
-  mkdirSync(path);
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    // Somebody else has made it just now.
+    if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
+  }
   syncDir(parent);
 }
 
@@ -163,7 +168,7 @@ export function readMeta(path: string): Meta | undefined {
     text = readFileSync(join(path, metaName), 'utf8');
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw diskError(path, cause);
-    const strangers = readdirSync(path).filter((name) => !ours.test(name));
+    const strangers = namesIn(path).filter((name) => !ours.test(name));
     if (strangers.length === 0) return undefined;
     throw new LeiniaoError(
       'data_dir_damaged',
@@ -181,6 +186,14 @@ export function readMeta(path: string): Meta | undefined {
     );
   }
   return meta;
+}
+
+function namesIn(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch (cause) {
+    throw diskError(path, cause);
+  }
 }
 
 function parseMeta(text: string): Meta | undefined {

@@ -42,7 +42,7 @@ export class ShardStore {
    * Opens the store and hands every commit to `visit`, the tail's included. With durability `memory` there is
    * nothing to open.
    *
-   * @throws LeiniaoError `data_dir_damaged`
+   * @throws LeiniaoError `data_dir_damaged`, or what `openEnvironment` throws; what `visit` throws
    */
   static async open(options: ShardStoreOptions, visit: (commit: Commit) => void): Promise<ShardStore> {
     if (options.durability === 'memory') return new ShardStore(undefined, undefined, 0);
@@ -130,8 +130,11 @@ export class ShardStore {
 
   /** Closes without writing anything more: after a failure, what is on disk is what recovery has to start from. */
   async abandon(): Promise<void> {
-    this.#tail?.close();
-    await this.#journal?.close();
+    try {
+      this.#tail?.close();
+    } finally {
+      await this.#journal?.close();
+    }
   }
 }
 

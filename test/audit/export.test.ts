@@ -1,7 +1,7 @@
 /** What `leiniao audit` and `leiniao export` print, and the codes they end with. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ForgedJournal, opensMs, writeFolder } from '../support/forged-folder.js';
@@ -138,6 +138,21 @@ describe('leiniao export', () => {
     expect(stdout.trim().split('\n')).toHaveLength(5);
     expect(stderr).toMatch(/ends where the journal is wrong: shard 0, commit 3: its content does not match/);
     expect(await runCli('export', path)).toMatchObject({ code: 1, stdout: '' });
+  });
+
+  test('leaves the file of an earlier export as it was, and what it could read beside it', async () => {
+    const journal = new ForgedJournal().begin();
+    journal.commit(opensMs + 20_000, (e) => e.settle('confirmed', 0));
+    journal.records[2]![100]! ^= 1;
+    const path = await folder(journal);
+    const out = join(tempDir(), 'journal.ndjson');
+    writeFileSync(out, 'of yesterday\n');
+    const { code, stderr } = await runCli('export', path, '--what', 'journal', '--out', out);
+    expect({ code, stderr }).toEqual({
+      ...{ code: 1, stderr: expect.stringContaining(`what was read until then is in ${out}.partial`) },
+    });
+    expect(readFileSync(out, 'utf8')).toBe('of yesterday\n');
+    expect(readFileSync(`${out}.partial`, 'utf8').trim().split('\n')).toHaveLength(5);
   });
 
   test('ends with 3 where there is nothing to export, and with 2 where it is asked for nonsense', async () => {

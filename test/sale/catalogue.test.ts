@@ -32,6 +32,25 @@ function skusOf(
   return Array.from({ length: count }, (_, i) => ({ sku: `${prefix}-${i}`, stock: stock(i) }));
 }
 
+test('a replacement is balanced by what it declares, not by what it replaces', () => {
+  const catalogue = new Catalogue(2);
+  const sale = (skus: SaleDefinition['skus']): SaleDefinition => ({ startsAt: later, skus });
+  put(catalogue, 's', sale([{ sku: 'a', stock: 1 }]));
+  put(catalogue, 't', sale([{ sku: 'z', stock: 100 }]));
+  const a = catalogue.get('s')!.skuById.get('a')!.shard;
+  expect(catalogue.get('t')!.skus[0]!.shard).not.toBe(a);
+  const { sale: replaced } = put(
+    catalogue,
+    's',
+    sale([
+      { sku: 'a', stock: 1_000_000 },
+      { sku: 'b', stock: 500 },
+    ]),
+  );
+  expect(replaced.skuById.get('a')!.shard).toBe(a);
+  expect(replaced.skuById.get('b')!.shard).not.toBe(a);
+});
+
 test('planning changes nothing', () => {
   const catalogue = new Catalogue(2);
   planned(catalogue.plan('s', definition, nowMs));

@@ -1,24 +1,18 @@
 /**
  * An engine on one thread: catalogue, sale control, order desk, dispatcher, rings, shard loops and stores are the real
- * ones; threads, sockets and time are the simulation's. It is put together as engine.ts and shard/service.ts do it.
+ * ones; threads, sockets and time are the simulation's. It is put together as engine.ts does it.
  */
 import { join } from 'node:path';
 import { Dispatcher } from '#dist/acceptor/dispatcher.js';
 import { OrderDesk } from '#dist/acceptor/order-desk.js';
-import { durabilities } from '#dist/config.js';
 import { SaleControl } from '#dist/engine/sale-control.js';
-import { KeyTable } from '#dist/memory/key-table.js';
 import { allocateSharedMemory, type SharedMemory } from '#dist/memory/shared-memory.js';
 import { StockTable } from '#dist/memory/stock-table.js';
 import { ShardState as Lifecycle, ThreadTable } from '#dist/memory/thread-table.js';
 import { Catalogue, type SaleRecord } from '#dist/sale/catalogue.js';
 import { OrderIds } from '#dist/sale/order-id.js';
-import { Commands } from '#dist/shard/commands.js';
-import { ShardLoop } from '#dist/shard/loop.js';
-import { applyCommit } from '#dist/shard/recover.js';
-import { ShardState } from '#dist/shard/state.js';
-import { Batch } from '#dist/store/batch.js';
-import { ShardStore } from '#dist/store/shard-store.js';
+import type { ShardLoop } from '#dist/shard/loop.js';
+import { openShard } from '#dist/shard/open-shard.js';
 import { FaultyStore } from './faulty-store.js';
 import { HandTurnedLoop, settleMicrotasks } from './hand-turned-loop.js';
 import { InjectedFault, type World } from './world.js';
@@ -82,7 +76,7 @@ export class SimulatedProcess {
       stock,
       records,
       clock,
-      onFailedWrite: () => undefined,
+      onFailure: () => undefined,
     });
     this.desk = new OrderDesk({ dispatcher, catalogue, stock, ids, clock });
     let end = (): void => undefined;
@@ -187,41 +181,21 @@ export class SimulatedProcess {
   }
 
   async #openShard(shard: number): Promise<void> {
-    const memory = this.#memory;
     const { path, durability } = this.#world;
-    this.#threads.begin(shard);
-    const tables = memory.keys.map((buffer) => new KeyTable(buffer, ordersMax));
-    const stock = new StockTable(memory.stock);
-    const state = new ShardState({ ordersMax, keys: tables[shard]!, stock, hashSeed });
     const folder = join(path, `shard-${shard}`);
-    const real = await ShardStore.open(
-      { path: folder, storeId, shard, durability, existing: false, flushDelayMs },
-      (commit) => applyCommit(state, commit),
-    );
-    state.checkCounters();
-    const store = new FaultyStore(real, folder);
-    const batch = new Batch();
-    const commands = new Commands({
-      ...{ state, batch, durability: durabilities.indexOf(durability) },
-      foreign: tables.flatMap((keys, other) =>
-        other === shard
-          ? []
-          : [
-              {
-                keys,
-                wholeSince: () => this.#threads.keysWholeSince(other),
-                isOpen: () => this.#threads.state(other) === Lifecycle.open,
-              },
-            ],
-      ),
+    let guard: FaultyStore | undefined;
+    const { loop } = await openShard({
+      memory: this.#memory,
+      store: { path: folder, storeId, shard, durability, existing: false, flushDelayMs },
+      ordersMax,
+      hashSeed,
+      clock: () => this.nowMs,
+      guard: (store) => {
+        guard = new FaultyStore(store, folder);
+        return guard;
+      },
     });
-    const loop = new ShardLoop({ shard, memory, state, commands, batch, store, clock: () => this.nowMs });
-    loop.discardOld();
-    state.open();
-    this.#threads.setLastTime(shard, store.lastTimeMs);
-    this.#threads.setKeysWhole(shard);
-    this.#threads.setState(shard, Lifecycle.open);
-    this.#shards[shard] = { loop, store };
+    this.#shards[shard] = { loop, store: guard! };
   }
 
   /** The catalogue's disk: what is put there is there whatever becomes of the process. */

@@ -1,7 +1,7 @@
 /** Whether the journals of a data folder have the order of a receipt, as the receipt says it is. */
 import type { AuditReport, OrderPlace } from '../../audit/audit.js';
 import type { Receipt } from '../../receipt/receipt.js';
-import { OrderIds } from '../../sale/order-id.js';
+import { OrderIds, shardsNameable } from '../../sale/order-id.js';
 
 export interface ReceiptReport {
   /** Whether the journal contains the order, and every fact of the receipt is the journal's. */
@@ -10,12 +10,9 @@ export interface ReceiptReport {
   readonly text: string;
 }
 
-/** As many as an order id can name. */
-const shardsMax = 256;
-
 /** Where the order of a receipt has to be, if it is in this store. */
 export function placeOf({ orderId, storeId }: Receipt): OrderPlace | undefined {
-  return OrderIds.ofStore(storeId, shardsMax).parse(orderId);
+  return OrderIds.ofStore(storeId, shardsNameable).parse(orderId);
 }
 
 /** Holds a receipt, whose signature holds, against an audit that looked for its order. */
