@@ -113,6 +113,16 @@ export class LeiniaoError extends Error {
   }
 }
 
+/** The error for an option that is wrong in one place. */
+export function invalidOption(
+  path: string,
+  message: string,
+  options: { cause?: unknown } = {},
+): LeiniaoError {
+  const text = `invalid options: ${path} ${message}`;
+  return new LeiniaoError('invalid_options', text, { ...options, issues: [{ path, message }] });
+}
+
 /** Builds a refusal. */
 export function refuse(code: Code, detail: string, retryAfterSeconds?: number): Refusal {
   return retryAfterSeconds === undefined

@@ -102,16 +102,10 @@ async function runExport(dataDir: string, flags: Flags): Promise<number> {
   return await exportFrom(dataDir, { format, what, out });
 }
 
-function buildProgram(done: (code: number) => void): Command {
-  const program: Command = new Command('leiniao')
-    .description('A flash-sale engine: sells exactly N units to a crowd of any size.')
-    .version(version)
-    .addHelpText('after', exitCodeHelp)
-    // Inherited by subcommands made after it: commander throws instead of exiting, so we choose the code.
-    .exitOverride()
-    .showHelpAfterError('(add --help for usage)')
-    .hook('preSubcommand', (_program, command) => addSchemaFlags(command));
+/** Told the exit code of the subcommand that ran. */
+type Done = (code: number) => void;
 
+function addServe(program: Command, done: Done): void {
   program
     .command('serve')
     .description('run the server until SIGINT or SIGTERM')
@@ -120,7 +114,9 @@ function buildProgram(done: (code: number) => void): Command {
     .option('--exit-on-stdin-end', 'shut down when standard input ends, e.g. because the parent died')
     .addHelpText('after', '\nFlags win over the environment, the environment over the file.')
     .action(async (flags: Flags) => done(await runServe(flags)));
+}
 
+function addSimulate(program: Command, done: Done): void {
   program
     .command('simulate')
     .description('storm a server with buyers and check that it sells exactly')
@@ -130,14 +126,18 @@ function buildProgram(done: (code: number) => void): Command {
     )
     .option('--json', 'print one JSON object instead of tables')
     .action(async (url: string | undefined, flags: Flags) => done(await runSimulate(url, flags)));
+}
 
+function addDoctor(program: Command, done: Done): void {
   program
     .command('doctor')
     .description('check this machine and a data folder')
     .option('--config <file>', 'the file serve would be given (env: LEINIAO_CONFIG)')
     .option('--json', 'print one JSON object')
     .action(async (flags: Flags) => done(await runDoctor(flags)));
+}
 
+function addVerifyReceipt(program: Command, done: Done): void {
   program
     .command('verify-receipt')
     .description('check the signature of a receipt, and print what it says')
@@ -147,7 +147,9 @@ function buildProgram(done: (code: number) => void): Command {
     .action(async (receipt: string, flags: Flags & { readonly publicKey: string }) =>
       done(await runVerifyReceipt(receipt, flags.publicKey, flags)),
     );
+}
 
+function addAudit(program: Command, done: Done): void {
   program
     .command('audit')
     .description('read the journals of a data folder and name the first entry that is wrong')
@@ -159,7 +161,9 @@ function buildProgram(done: (code: number) => void): Command {
     )
     .option('--public-key <file>', 'PEM file of the public key that the receipt is checked with')
     .action(async (dataDir: string, flags: AuditFlags) => done(await runAudit(dataDir, flags)));
+}
 
+function addExport(program: Command, done: Done): void {
   program
     .command('export')
     .description('write out the orders of a data folder, or its journals entry by entry')
@@ -176,7 +180,24 @@ function buildProgram(done: (code: number) => void): Command {
     )
     .option('--out <file>', 'write to a file instead of standard output')
     .action(async (dataDir: string, flags: Flags) => done(await runExport(dataDir, flags)));
+}
 
+function buildProgram(done: Done): Command {
+  const program: Command = new Command('leiniao')
+    .description('A flash-sale engine: sells exactly N units to a crowd of any size.')
+    .version(version)
+    .addHelpText('after', exitCodeHelp)
+    // Inherited by subcommands made after it: commander throws instead of exiting, so we choose the code.
+    .exitOverride()
+    .showHelpAfterError('(add --help for usage)')
+    .hook('preSubcommand', (_program, command) => addSchemaFlags(command));
+
+  addServe(program, done);
+  addSimulate(program, done);
+  addDoctor(program, done);
+  addVerifyReceipt(program, done);
+  addAudit(program, done);
+  addExport(program, done);
   // Instead of commander's own, which would not wait for the flags from schemas.
   program
     .command('help')

@@ -1,58 +1,22 @@
 /**
- * The engine: allocates what the threads share, starts the shards, holds the catalogue, and takes everything down
- * in order. One object, on the thread that called `Engine.start`.
+ * The engine as its users see it: sales, orders, listening, closing. One object, on the thread that called
+ * `Engine.start`.
  */
-import { randomBytes, randomInt } from 'node:crypto';
-import { Dispatcher } from '../acceptor/dispatcher.js';
 import type { RestockResult, SaleResult, SaleView, SkuView } from '../acceptor/operator.js';
-import {
-  type OrderContext,
-  OrderDesk,
-  type OrderPage,
-  saleNotFound,
-  skuNotFound,
-} from '../acceptor/order-desk.js';
+import { OrderDesk, type OrderPage, saleNotFound, skuNotFound } from '../acceptor/order-desk.js';
 import { type OrderOutcome, OrderOutcomes } from '../acceptor/order-outcomes.js';
 import { type HttpServer, listen } from '../acceptor/server.js';
-import { type Clock, type ClockOrigin, clockFrom, clockOrigin, setAhead } from '../clock.js';
 import {
   type Durability,
-  type EngineConfig,
   type EngineOptions,
   type ListenOptions,
   limits,
-  resolveEngineOptions,
   resolveListenOptions,
-  shardsDefault,
 } from '../config.js';
 import { LeiniaoError, type Refusal, refuse } from '../errors.js';
-import { guarded, type Logger, silentLogger } from '../log.js';
-import { allocateSharedMemory, type SharedMemory } from '../memory/shared-memory.js';
-import { StockTable } from '../memory/stock-table.js';
-import { ThreadTable } from '../memory/thread-table.js';
-import { readPrivateKey } from '../receipt/keys.js';
-import { ReceiptSigner } from '../receipt/signer.js';
-import { Catalogue } from '../sale/catalogue.js';
-import { OrderIds } from '../sale/order-id.js';
+import type { Logger } from '../log.js';
 import type { OrderRequest, SaleDefinition } from '../sale/schema.js';
-import type { ShardTask } from '../shard/service.js';
-import { CatalogueStore } from '../store/catalogue-store.js';
-import { DataDir } from '../store/data-dir.js';
-import { SaleControl } from './sale-control.js';
-import { ShardPool } from './shard-pool.js';
-
-/** The acceptor on the thread that starts the engine. */
-const mainAcceptor = 0;
-
-interface Parts {
-  readonly config: EngineConfig;
-  readonly log: Logger;
-  readonly dataDir: DataDir | undefined;
-  readonly records: CatalogueStore | undefined;
-  readonly pool: ShardPool;
-  readonly context: OrderContext;
-  readonly control: SaleControl;
-}
+import { closeParts, type Parts, startParts } from './start.js';
 
 export class Engine {
   readonly #parts: Parts;
@@ -72,79 +36,7 @@ export class Engine {
    * @throws LeiniaoError `invalid_options`, `data_dir_*` or `shard_failed`
    */
   static async start(options: EngineOptions & { readonly log?: Logger } = {}): Promise<Engine> {
-    const { log: givenLog = silentLogger, ...given } = options ?? {};
-    requireLogger(givenLog);
-    const log = guarded(givenLog);
-    // The key stays out of what is handed on: only an acceptor signs.
-    const { receiptKey, ...config } = resolveEngineOptions(given);
-    const signingKey = receiptKey === undefined ? undefined : readPrivateKey(receiptKey);
-    const dataDir =
-      config.durability === 'memory'
-        ? undefined
-        : await DataDir.open({ path: config.dataDir, shards: given.shards, shardsDefault });
-    let records: CatalogueStore | undefined;
-    let pool: ShardPool | undefined;
-    let dispatcher: Dispatcher | undefined;
-    let control: SaleControl | undefined;
-    try {
-      records = dataDir === undefined ? undefined : new CatalogueStore(dataDir.cataloguePath);
-      const shards = dataDir?.shards ?? config.shards;
-      const memory = allocateSharedMemory({
-        shards,
-        acceptors: 1,
-        inFlightMax: config.inFlightMax,
-        keysPerShardMax: config.ordersPerShardMax,
-      });
-      const stock = new StockTable(memory.stock);
-      const origin = clockOrigin();
-      const clock = clockFrom(origin);
-      dispatcher = new Dispatcher({
-        memory,
-        acceptor: mainAcceptor,
-        inFlightMax: config.inFlightMax,
-        replyDeadlineMs: config.replyDeadlineMs,
-        clock,
-        onDefect: (error) => log.error({ err: error }, 'a reply could not be handled'),
-      });
-      const tasks = shardTasks(config, memory, origin, dataDir);
-      pool = new ShardPool({
-        tasks,
-        heapMiBMax: config.shardHeapMiBMax,
-        events: {
-          failed: (shard, error, retryMs) => {
-            dispatcher?.abandon(shard);
-            const next = retryMs === undefined ? 'it stays closed' : `it is started again in ${retryMs} ms`;
-            log.error({ err: error, shard }, `a shard has failed, its SKUs answer shard_recovering; ${next}`);
-          },
-          closedBadly: (shard, error) => log.error({ err: error, shard }, 'a shard failed as it was closed'),
-          reopened: (shard) => {
-            log.info({ shard }, 'a shard is open again');
-            void control?.retell(shard).then((sales) => {
-              if (sales.length > 0)
-                log.warn({ shard, sales }, 'a shard could not be told what these sales are by now');
-            });
-          },
-        },
-      });
-      await pool.opened();
-      followStores(origin, clock, new ThreadTable(memory.threads, shards), shards, log);
-      dataDir?.markComplete();
-      const catalogue = new Catalogue(shards);
-      const storeId = dataDir?.storeId ?? randomBytes(16).toString('hex');
-      const ids = OrderIds.ofStore(storeId, shards);
-      const receipts = signingKey === undefined ? undefined : new ReceiptSigner(signingKey, storeId);
-      if (receipts !== undefined) log.info({ keyId: receipts.keyId }, 'orders get receipts');
-      control = new SaleControl({
-        ...{ catalogue, dispatcher, stock, records, clock },
-        onFailure: (error, what) => log.error({ err: error }, what),
-      });
-      await control.restore(records?.read() ?? []);
-      const context: OrderContext = { dispatcher, catalogue, stock, ids, clock, receipts };
-      return new Engine({ config, log, dataDir, records, pool, context, control });
-    } catch (error) {
-      await closeAll(dispatcher, pool, records, dataDir);
-      throw error;
-    }
+    return new Engine(await startParts(options ?? {}));
   }
 
   /** How many threads own SKUs. */
@@ -338,13 +230,13 @@ export class Engine {
   }
 
   async #close(): Promise<void> {
-    const { context, control, pool, records, dataDir, log } = this.#parts;
+    const { dispatcher, control, log } = this.#parts;
     try {
       await Promise.all(Array.from(this.#servers, (server) => server.close()));
       await control.idle();
-      await context.dispatcher.idle();
+      await dispatcher.idle();
     } finally {
-      await closeAll(context.dispatcher, pool, records, dataDir);
+      await closeParts(this.#parts);
     }
     log.info('closed');
   }
@@ -354,75 +246,4 @@ export class Engine {
       ? undefined
       : refuse('shutting_down', 'The engine is shutting down.', 1);
   }
-}
-
-/** Closes what there is, from the outside in; one that fails keeps none of the others open. */
-async function closeAll(
-  dispatcher: Dispatcher | undefined,
-  pool: ShardPool | undefined,
-  records: CatalogueStore | undefined,
-  dataDir: DataDir | undefined,
-): Promise<void> {
-  dispatcher?.close();
-  try {
-    await pool?.close();
-  } finally {
-    try {
-      await records?.close();
-    } finally {
-      await dataDir?.close();
-    }
-  }
-}
-
-function requireLogger(log: Logger): void {
-  const methods = ['info', 'warn', 'error'] as const;
-  if (log !== null && typeof log === 'object' && methods.every((name) => typeof log[name] === 'function'))
-    return;
-  const message = 'must have the methods info, warn and error';
-  throw new LeiniaoError('invalid_options', `invalid options: /log ${message}`, {
-    issues: [{ path: '/log', message }],
-  });
-}
-
-/** No order is made at a time before those that are in the stores, whatever happened to the machine's clock. */
-function followStores(
-  origin: ClockOrigin,
-  clock: Clock,
-  threads: ThreadTable,
-  shards: number,
-  log: Logger,
-): void {
-  const newest = Math.max(...Array.from({ length: shards }, (_, shard) => threads.lastTime(shard)));
-  const aheadMs = Math.ceil(newest - clock());
-  if (aheadMs <= 0) return;
-  setAhead(origin, aheadMs);
-  // A few milliseconds are what two readings of a clock may differ by.
-  if (aheadMs < limits.clockAheadMsNoted) return;
-  const details = { aheadMs, newest: new Date(newest).toISOString() };
-  log.warn(
-    details,
-    'the clock of this machine is behind the newest order in the data folder; going on from there',
-  );
-}
-
-function shardTasks(
-  config: EngineConfig,
-  memory: SharedMemory,
-  clock: ShardTask['clock'],
-  dataDir: DataDir | undefined,
-): ShardTask[] {
-  const hashSeed = randomInt(2 ** 32);
-  return Array.from({ length: memory.shards }, (_, shard) => ({
-    shard,
-    memory,
-    clock,
-    hashSeed,
-    durability: config.durability,
-    ordersMax: config.ordersPerShardMax,
-    storePath: dataDir?.shardPath(shard) ?? '',
-    restarted: false,
-    storeId: dataDir?.storeId ?? '',
-    flushDelayMs: config.flushDelayMs,
-  }));
 }

@@ -3,7 +3,7 @@
  * key, in the wrong place or with a letter missing. Any thread.
  */
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
-import { LeiniaoError } from '../errors.js';
+import { invalidOption } from '../errors.js';
 
 const privateKeyMessage = 'must be an Ed25519 private key as PEM text (PKCS#8), without a passphrase';
 const publicKeyMessage = 'must be an Ed25519 public key as PEM text (BEGIN PUBLIC KEY)';
@@ -16,7 +16,7 @@ const publicKeyMessage = 'must be an Ed25519 public key as PEM text (BEGIN PUBLI
 export function readPrivateKey(pem: string): KeyObject {
   const key = keyOf(() => createPrivateKey({ key: pem, format: 'pem' }));
   if (key?.asymmetricKeyType === 'ed25519') return key;
-  throw wrongKey('/receiptKey', privateKeyMessage);
+  throw invalidOption('/receiptKey', privateKeyMessage);
 }
 
 /**
@@ -28,7 +28,7 @@ export function readPublicKey(pem: string): KeyObject {
   const isPublic = typeof pem === 'string' && pem.trimStart().startsWith('-----BEGIN PUBLIC KEY-----');
   const key = isPublic ? keyOf(() => createPublicKey({ key: pem, format: 'pem' })) : undefined;
   if (key?.asymmetricKeyType === 'ed25519') return key;
-  throw wrongKey('/publicKey', publicKeyMessage);
+  throw invalidOption('/publicKey', publicKeyMessage);
 }
 
 /** The name of a key pair: the thumbprint of its public key (RFC 7638, over the members of RFC 8037). */
@@ -45,10 +45,4 @@ function keyOf(parse: () => KeyObject): KeyObject | undefined {
   } catch {
     return undefined;
   }
-}
-
-function wrongKey(path: string, message: string): LeiniaoError {
-  return new LeiniaoError('invalid_options', `invalid options: ${path} ${message}`, {
-    issues: [{ path, message }],
-  });
 }
