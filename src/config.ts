@@ -50,6 +50,8 @@ export const limits = {
    */
   probeBytes: 256 * 1024,
   probeBytesPerShard: 64 * 1024,
+  /** So many transactions of a journal are between two looks for readers, such as an audit, that have died. */
+  readerCheckAppends: 256,
   /** Address space that LMDB begins with; it takes more when a file outgrows it. */
   storeMapBytes: 2 ** 36,
   /** Files that the process must be able to open before LMDB opens its own three. */
@@ -196,7 +198,7 @@ export const ListenOptionsSchema = Type.Object(
     host: Type.String({
       minLength: 1,
       default: '127.0.0.1',
-      description: 'Address to listen on.',
+      description: 'Address to listen on; `leiniao serve` takes loopback addresses only.',
     }),
     port: Type.Integer({
       minimum: 0,

@@ -16,6 +16,8 @@ interface SchemaError {
 
 /** Issues at most: the rest of a hopeless body helps nobody. */
 const issuesMax = 20;
+/** Properties and items, at all depths, of a value that is looked into: beyond it is no request, and takes seconds. */
+const partsMax = 16_384;
 
 /**
  * Where and how `value` breaks the schema. Empty when it does not.
@@ -27,6 +29,7 @@ export function issuesOf(
   value: unknown,
   sentences: Readonly<Record<string, string>> = {},
 ): ValidationIssue[] {
+  if (hasMoreParts(value, partsMax)) return [{ path: '', message: 'has far too many parts' }];
   const issues: ValidationIssue[] = [];
   for (const error of validator.Errors(value)) {
     for (const issue of explain(error, sentences)) {
@@ -34,6 +37,21 @@ export function issuesOf(
     }
   }
   return issues;
+}
+
+/** Whether a value consists of more than `max` properties and items. Stops as soon as that is known. */
+function hasMoreParts(value: unknown, max: number): boolean {
+  const left = [value];
+  let parts = 0;
+  while (left.length > 0) {
+    const next = left.pop();
+    if (typeof next !== 'object' || next === null) continue;
+    const inside = Object.values(next);
+    parts += inside.length;
+    if (parts > max) return true;
+    for (const part of inside) left.push(part);
+  }
+  return false;
 }
 
 function explain(error: SchemaError, sentences: Readonly<Record<string, string>>): ValidationIssue[] {

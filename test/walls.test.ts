@@ -146,6 +146,7 @@ test('the auditor shares no code with what decides and what writes the journal, 
   expect(others.filter((path) => !allowed.includes(path)).sort()).toEqual([
     'store/lmdb',
     'store/lmdb-check',
+    'store/lmdb-layout',
     'store/lmdb-snapshot',
   ]);
   // What a limit is the auditor knows by itself.

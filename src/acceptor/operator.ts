@@ -22,6 +22,8 @@ export interface SaleView {
   readonly id: string;
   readonly name: string | undefined;
   readonly phase: PhaseName;
+  /** Present on a sale that is scheduled and will open paused. */
+  readonly paused?: true;
   readonly startsAtMs: number;
   readonly endsAtMs: number | null;
   readonly holdSeconds: number;

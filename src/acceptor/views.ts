@@ -33,6 +33,7 @@ export function saleJson(sale: SaleView): object {
     sale: sale.id,
     ...(sale.name === undefined ? {} : { name: sale.name }),
     phase: sale.phase,
+    ...(sale.paused ? { paused: true } : {}),
     startsAt: new Date(sale.startsAtMs).toISOString(),
     endsAt: sale.endsAtMs === null ? null : new Date(sale.endsAtMs).toISOString(),
     holdSeconds: sale.holdSeconds,

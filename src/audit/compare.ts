@@ -24,12 +24,15 @@ export function compare(
   const result: Comparison = { findings: [], notes: [] };
   const declared = new Set<string>();
   const rows = new Set<number>();
+  /** By SKU: its stock row. */
+  const places = new Map<string, number>();
   for (const sale of catalogue) {
     for (const sku of sale.skus) {
       const name = `${sale.number}/${sku.id}`;
       if (declared.has(name)) result.findings.push({ text: `the catalogue has ${sale.id}/${sku.id} twice` });
       if (rows.has(sku.row)) result.findings.push({ text: `the catalogue uses stock row ${sku.row} twice` });
       declared.add(name);
+      places.set(name, sku.row);
       rows.add(sku.row);
       if (sku.shard === sku.row % shards) compareSku(sale, sku, ledgers[sku.shard], result);
       else result.findings.push({ text: misplaced(sale, sku) });
@@ -40,6 +43,8 @@ export function compare(
     for (const sku of ledger?.values() ?? []) {
       if (!declared.has(`${sku.sale.number}/${sku.id}`)) {
         undeclared(shard, sku, numbers.has(sku.sale.number), result);
+      } else if (places.get(`${sku.sale.number}/${sku.id}`) !== sku.row) {
+        elsewhere(shard, sku, result);
       }
     }
   }
@@ -101,6 +106,13 @@ function isSpread({ skus }: CatalogueSale): boolean {
 
 function misplaced(sale: CatalogueSale, { id, row, shard }: CatalogueSku): string {
   return `the catalogue puts ${sale.id}/${id} in stock row ${row} of shard ${shard}`;
+}
+
+/** A SKU that the catalogue has in another stock row: one that a replacement gave up, and got again. */
+function elsewhere(shard: number, sku: Sku, result: Comparison): void {
+  const text = `${sku.sale.id}/${sku.id} is in another stock row in the catalogue than in row ${sku.row}`;
+  if (sku.sequence > 0) result.findings.push({ shard, text: `${text}, and has orders there` });
+  else result.notes.push(`shard ${shard}: ${text}; it has no orders there`);
 }
 
 /** @param knowsSale whether the catalogue has the sale without this SKU: then it was replaced. Sales are never removed. */

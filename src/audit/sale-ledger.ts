@@ -66,9 +66,10 @@ export class SaleLedger {
     if (before !== undefined && before.sequence > 0) {
       wrong(`stock row ${row} has orders for ${before.sale.id}/${before.id} and is defined anew`);
     }
-    this.#books.define(entry, saleId, skuId);
+    this.#books.identify(saleNumber, saleId);
     const sale = this.#sales.get(saleNumber) ?? newSale(saleNumber, saleId);
     checkReplacement(sale, entry);
+    this.#books.define(entry, saleId, skuId);
     this.#sales.set(saleNumber, sale);
     if (before !== undefined) before.sale.skus -= 1;
     Object.assign(sale, {

@@ -91,6 +91,7 @@ export class ShardLedger {
     this.#take(sku, buyer, quantity);
     const keyName =
       key.bytes === 0 ? -1 : this.#books.claimKey(buyer, reader.words, key, this.#shard, orderNumber);
+    if (sale.orders === 0) this.#books.sold(sale.number, sku.revision);
     sku.sequence = sequence;
     sale.orders += 1;
     if (bornConfirmed) sku.confirmed += quantity;

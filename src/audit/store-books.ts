@@ -23,6 +23,10 @@ interface RestockPlace {
 interface KnownSale {
   readonly id: string;
   readonly revisions: Map<number, Revision>;
+  /** The newest that any shard was told of. */
+  newestRevision: number;
+  /** The one that has orders, in any shard. */
+  soldRevision?: number;
 }
 
 export class StoreBooks {
@@ -69,15 +73,34 @@ export class StoreBooks {
     this.#restockKeys.set(place, [...known, { shard, revision }]);
   }
 
-  /** Checks that a definition agrees with all others of its sale, whichever shard they are for. */
-  define(entry: DefinedEntry, saleId: string, skuId: string): void {
-    const { saleNumber, revision } = entry;
+  /** Notes that a shard has its first order of a sale in a revision. */
+  sold(saleNumber: number, revision: number): void {
+    const sale = this.#sales.get(saleNumber)!;
+    sale.soldRevision ??= revision;
+    if (sale.soldRevision !== revision) {
+      wrong(
+        `sale ${sale.id} has orders in revision ${revision}, and has others in revision ${sale.soldRevision}`,
+      );
+    }
+    checkSold(sale);
+  }
+
+  /** Checks that a sale has one number and a number one sale, whichever shard names them. */
+  identify(saleNumber: number, saleId: string): void {
     const number = this.#numbers.get(saleId) ?? saleNumber;
     if (number !== saleNumber) wrong(`sale ${saleId} has number ${saleNumber}, and had number ${number}`);
     this.#numbers.set(saleId, saleNumber);
-    const sale = this.#sales.get(saleNumber) ?? { id: saleId, revisions: new Map<number, Revision>() };
+    const sale = this.#sales.get(saleNumber) ?? { id: saleId, revisions: new Map(), newestRevision: 0 };
     if (sale.id !== saleId) wrong(`sale number ${saleNumber} is ${saleId}, and was ${sale.id}`);
     this.#sales.set(saleNumber, sale);
+  }
+
+  /** Checks that a definition of a sale that was identified agrees with all others of it, whichever shard they are for. */
+  define(entry: DefinedEntry, saleId: string, skuId: string): void {
+    const { revision } = entry;
+    const sale = this.#sales.get(entry.saleNumber)!;
+    sale.newestRevision = Math.max(sale.newestRevision, revision);
+    checkSold(sale);
     const known = sale.revisions.get(revision) ?? revisionOf(entry);
     sale.revisions.set(revision, known);
     const same =
@@ -90,6 +113,14 @@ export class StoreBooks {
     if (row !== undefined) wrong(`SKU ${skuId} of sale ${saleId} is in stock row ${row} already`);
     known.rows.set(skuId, entry.row);
   }
+}
+
+/** A sale has orders in one of its revisions, which is its last, whichever shards they are in. */
+function checkSold({ id, newestRevision, soldRevision }: KnownSale): void {
+  if (soldRevision === undefined || soldRevision === newestRevision) return;
+  wrong(
+    `sale ${id} has orders in revision ${soldRevision}, and a shard was told of revision ${newestRevision}`,
+  );
 }
 
 function revisionOf({ startsAtMs, endsAtMs, holdSeconds, spread }: DefinedEntry): Revision {

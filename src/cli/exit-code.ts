@@ -20,7 +20,7 @@ Exit codes:
        the receipt is not valid
   2    wrong command line, environment, config file or key file
   3    simulate could not run, or could not come to a verdict; audit and export had no data
-       folder to read
+       folder to read; what was to be printed or written could not be
   130  stopped by SIGINT where that is not the ordinary end (143: by SIGTERM)
 `;
 

@@ -74,7 +74,8 @@ async function runSimulate(url: string | undefined, flags: Flags): Promise<numbe
 }
 
 async function runDoctor(flags: Flags): Promise<number> {
-  const { engine } = await serverOptionsFrom(flags);
+  const { engine, receiptKeyFile } = await serverOptionsFrom(flags);
+  if (receiptKeyFile !== undefined) await (await import('./receipt-key.js')).readReceiptKey(receiptKeyFile);
   const { resolveEngineOptions } = await import('../config.js');
   const { dataDir } = resolveEngineOptions(engine);
   const { doctor } = await import('./doctor.js');
@@ -229,7 +230,9 @@ async function main(): Promise<number> {
 
 // `leiniao --help | head` is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
+  if (error.code === 'EPIPE') return;
+  process.stderr.write(`leiniao: what was to be printed could not be written: ${error.message}\n`);
+  process.exit(exitCode.couldNotRun);
 });
 
 // Not `process.exit`: what is still to be written is written, and a server that failed to stop is not aborted.

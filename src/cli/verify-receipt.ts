@@ -4,7 +4,9 @@
  */
 import { limits } from '../config.js';
 import { LeiniaoError } from '../errors.js';
+import { readPublicKey } from '../receipt/keys.js';
 import { type ReceiptVerdict, verifyReceipt } from '../receipt/verify.js';
+import { describeIssues } from '../validation.js';
 import { exitCode } from './exit-code.js';
 import { readShortText } from './short-text.js';
 
@@ -27,6 +29,12 @@ async function readPublicKeyFile(file: string): Promise<string> {
   }
   if (text === undefined)
     throw new LeiniaoError('invalid_options', `--public-key: ${file} is too long for a key`);
+  try {
+    readPublicKey(text);
+  } catch (error) {
+    const { issues } = error as LeiniaoError;
+    throw new LeiniaoError('invalid_options', `--public-key: ${file} ${describeIssues(issues)}`, { issues });
+  }
   return text;
 }
 

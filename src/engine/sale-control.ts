@@ -263,10 +263,12 @@ export class SaleControl implements SaleOperator {
   }
 
   #view(sale: CatalogueSale): SaleView {
+    const phase = phaseAt(sale, sale.state, this.#clock());
     return {
       id: sale.id,
       name: sale.definition.name,
-      phase: phaseName(phaseAt(sale, sale.state, this.#clock())),
+      phase: phaseName(phase),
+      ...(phase === Phase.scheduled && sale.state === SaleState.paused ? { paused: true } : {}),
       startsAtMs: sale.startsAtMs,
       endsAtMs: sale.endsAtMs === Number.POSITIVE_INFINITY ? null : sale.endsAtMs,
       holdSeconds: sale.holdSeconds,

@@ -6,7 +6,8 @@ import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'n
 import { invalidOption } from '../errors.js';
 
 const privateKeyMessage = 'must be an Ed25519 private key as PEM text (PKCS#8), without a passphrase';
-const publicKeyMessage = 'must be an Ed25519 public key as PEM text (BEGIN PUBLIC KEY)';
+const publicKeyMessage =
+  'must be an Ed25519 public key as PEM text (BEGIN PUBLIC KEY), and not a private one';
 
 /**
  * The key that signs.

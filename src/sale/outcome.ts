@@ -46,7 +46,10 @@ type Success = typeof Outcome.done | typeof Outcome.replayed | typeof Outcome.no
 const answers: Readonly<Record<Exclude<Outcome, Success>, Answer>> & {
   readonly [success in Success]?: never;
 } = {
-  [Outcome.soldOut]: { code: 'sold_out', detail: 'Nothing is left just now; held units may come back.' },
+  [Outcome.soldOut]: {
+    code: 'sold_out',
+    detail: 'Nothing is left just now; units that others hold may come back.',
+  },
   [Outcome.insufficientStock]: {
     code: 'insufficient_stock',
     detail: 'Fewer units are left than were asked for.',
@@ -90,7 +93,8 @@ const answers: Readonly<Record<Exclude<Outcome, Success>, Answer>> & {
   },
   [Outcome.expiredForGood]: {
     code: 'order_expired',
-    detail: 'The hold expired, and its units can no longer be had: whoever paid for them has to get it back.',
+    detail:
+      'The hold expired, and the stock or the purchase limit no longer allows its units: whoever paid for them has to get it back.',
     refundRequired: true,
   },
 };

@@ -1,5 +1,6 @@
 /** The journal of one shard: commit records in LMDB, by number, hash-chained. The shard's thread owns it. */
 import { assert } from '../assert.js';
+import { limits } from '../config.js';
 import { LeiniaoError } from '../errors.js';
 import { type ChainHead, type Commit, follow, genesisHash } from './chain.js';
 import { type Environment, everyRecord, type NumberedRecords, openEnvironment, requireRoom } from './lmdb.js';
@@ -10,6 +11,7 @@ export class Journal {
   readonly #commits: NumberedRecords;
   /** Where the chain stands. Who appends moves it. */
   readonly head: ChainHead;
+  #appends = 0;
 
   private constructor(path: string, environment: Environment, commits: NumberedRecords, head: ChainHead) {
     this.#path = path;
@@ -66,6 +68,9 @@ export class Journal {
     let bytes = 0;
     for (const record of records) bytes += record.length;
     requireRoom(this.#path, bytes);
+    this.#appends += 1;
+    // A reader that was killed would keep every page from being used again.
+    if (this.#appends % limits.readerCheckAppends === 0) this.#environment.readerCheck();
     this.#environment.transactionSync(() => {
       for (const [i, record] of records.entries()) {
         // The declarations say void: within a transaction it is whether the record was added.

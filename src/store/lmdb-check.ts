@@ -3,49 +3,22 @@
  * structure: a page number beyond the end, or a bound that is out of bounds, ends the process with a signal instead of
  * an error. Only structure is checked here; what the records say is the hash chain's matter. Called by the thread that
  * is about to open the file.
- *
- * The layout is that of the LMDB in npm `lmdb` 3 (its mdb.c: MDB_page_header, MDB_node, MDB_meta, MDB_db) on 64-bit
- * little-endian machines:
- *
- *   page    +0 u64 page number   +8 u64 transaction   +18 u16 flags   +20 u16 lower, u16 upper (or u32 overflow pages)
- *           +24 u16 offsets of nodes, lower/2 of them, then free space up to upper; offsets count from +24
- *   node    +0 u32 size of the data, or 48 bits child page   +4 u16 flags   +6 u16 key size   +8 key, data
- *   meta    +24 u32 magic   +28 u32 version   +48 free database   +96 main database   +144 u64 last page
- *           +152 u64 transaction; page 0 belongs to even transactions, page 1 to odd ones
- *   database +0 u32 page size (free database only)   +4 u16 flags   +6 u16 depth   +32 u64 entries   +40 u64 root page
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
 import { LeiniaoError } from '../errors.js';
-
-/** We ask for this size when a database is made, so that the second meta page is where we look for it. */
-export const pageBytes = 4096;
-const metaMagic = 0xbeefc0de;
-const metaVersion = 2;
-const meta = {
-  magic: 24,
-  version: 28,
-  freeDatabase: 48,
-  mainDatabase: 96,
-  lastPage: 144,
-  transaction: 152,
-  bytes: 160,
-} as const;
-const header = {
-  page: 0,
-  transaction: 8,
-  flags: 18,
-  lower: 20,
-  upper: 22,
-  overflowPages: 20,
-  bytes: 24,
-} as const;
-const node = { flags: 4, keyBytes: 6, bytes: 8 } as const;
-const database = { pageSize: 0, flags: 4, entries: 32, root: 40, bytes: 48 } as const;
-const PageFlag = { branch: 0x01, leaf: 0x02, overflow: 0x04, meta: 0x08, kinds: 0x6f } as const;
-const NodeFlag = { big: 0x01, database: 0x02 } as const;
-const noRoot = 2n ** 64n - 1n;
-/** LMDB's own limit of a tree's depth. */
-const depthMax = 32;
+import {
+  database,
+  depthMax,
+  header,
+  meta,
+  metaMagic,
+  metaVersion,
+  NodeFlag,
+  node,
+  noRoot,
+  PageFlag,
+  pageBytes,
+} from './lmdb-layout.js';
 
 /**
  * @throws LeiniaoError `data_dir_damaged`, saying where, or `data_dir_unwritable` when the file cannot be read; a file
@@ -60,10 +33,26 @@ export function checkDatabaseBeginning(file: string): void {
   withDatabaseFile(file, (database) => database.newestMeta());
 }
 
-function withDatabaseFile(file: string, check: (database: DatabaseFile) => void): void {
+/**
+ * Finishes a commit that failed in its last write. LMDB brings a commit's pages to disk, and then the meta page that leads
+ * to them; where the disk refuses that one, LMDB writes it once more as one of an older transaction, which leads to pages
+ * that are younger than it (mdb.c, mdb_env_write_meta). Such a file is not damaged, though it looks so: where everything
+ * that the page leads to is there, the page is made what it was meant to be. Nobody was told that the commit failed or that
+ * it did not, so it may as well be there; and if the page had been spoilt instead, taking it for an old one would lose what
+ * it leads to.
+ */
+export function finishFailedCommit(file: string): void {
+  withDatabaseFile(file, (database) => database.finishFailedCommit(), 'r+');
+}
+
+function withDatabaseFile(
+  file: string,
+  check: (database: DatabaseFile) => void,
+  flags: 'r' | 'r+' = 'r',
+): void {
   let descriptor: number;
   try {
-    descriptor = openSync(file, 'r');
+    descriptor = openSync(file, flags);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return;
     const message = `${file} cannot be read: ${(cause as Error).message}`;
@@ -81,6 +70,10 @@ function withDatabaseFile(file: string, check: (database: DatabaseFile) => void)
   }
 }
 
+function databaseOf(state: Buffer, at: number): Buffer {
+  return state.subarray(at, at + database.bytes);
+}
+
 class DatabaseFile {
   readonly #file: string;
   readonly #descriptor: number;
@@ -96,25 +89,47 @@ class DatabaseFile {
   }
 
   check(): void {
-    const newest = this.newestMeta();
-    const lastPage = Number(newest.readBigUInt64LE(meta.lastPage));
+    this.#checkState(this.newestMeta());
+  }
+
+  /** Checks all that a meta page leads to. */
+  #checkState(state: Buffer): void {
+    const lastPage = Number(state.readBigUInt64LE(meta.lastPage));
     const needed = (lastPage + 1) * pageBytes;
     if (this.#size < needed) this.#fail(`is cut short: ${this.#size} of ${needed} bytes`);
     this.#lastPage = lastPage;
     this.#seen = new Uint8Array(lastPage + 1);
-    for (const at of [meta.freeDatabase, meta.mainDatabase]) {
-      this.#checkDatabase(newest.subarray(at, at + database.bytes));
+    const freeLists: Buffer[] = [];
+    this.#checkDatabase(databaseOf(state, meta.freeDatabase), freeLists);
+    this.#checkDatabase(databaseOf(state, meta.mainDatabase));
+    for (const list of freeLists) this.#checkFreeList(list);
+  }
+
+  finishFailedCommit(): void {
+    const metas = this.#metas();
+    if (metas === undefined) return;
+    const older =
+      metas[0].readBigUInt64LE(meta.transaction) < metas[1].readBigUInt64LE(meta.transaction) ? 0 : 1;
+    const newest = metas[1 - older]!.readBigUInt64LE(meta.transaction);
+    const meant = Buffer.from(metas[older]);
+    if (meant.readBigUInt64LE(meta.transaction) !== newest - 1n) return;
+    meant.writeBigUInt64LE(newest + 1n, meta.transaction);
+    // That page's own was lost with its transaction; pages that nobody refers to do no harm.
+    meant.writeBigUInt64LE(BigInt(Math.floor(this.#size / pageBytes) - 1), meta.lastPage);
+    try {
+      this.#checkRootAge(meant);
+      this.#checkState(meant);
+    } catch (error) {
+      if (error instanceof LeiniaoError) return;
+      throw error;
     }
+    writeSync(this.#descriptor, meant, 0, meant.length, older * pageBytes);
+    fsyncSync(this.#descriptor);
   }
 
   newestMeta(): Buffer {
-    const head = Buffer.alloc(pageBytes + meta.bytes);
-    const read = readSync(this.#descriptor, head, 0, head.length, 0);
-    const [a, b] = [head.subarray(0, meta.bytes), head.subarray(pageBytes, pageBytes + meta.bytes)] as const;
     // LMDB writes both when it makes a file, and later one at a time: without one of them the newest commit may be gone.
-    if (read < head.length || !this.#isMeta(a, 0) || !this.#isMeta(b, 1)) {
-      this.#fail('is not a database, or its beginning is damaged');
-    }
+    const [a, b] = this.#metas() ?? this.#fail('is not a database, or its beginning is damaged');
     const [even, odd] = [a, b].map((bytes) => bytes.readBigUInt64LE(meta.transaction)) as [bigint, bigint];
     const isNew = even === 0n && odd === 0n;
     const alternate = even % 2n === 0n && odd % 2n === 1n && (even - odd === 1n || odd - even === 1n);
@@ -126,6 +141,14 @@ class DatabaseFile {
     }
     if (!isNew) for (const bytes of [a, b]) this.#checkRootAge(bytes);
     return odd > even ? b : a;
+  }
+
+  /** The two meta pages, if they are such. */
+  #metas(): readonly [Buffer, Buffer] | undefined {
+    const head = Buffer.alloc(pageBytes + meta.bytes);
+    const read = readSync(this.#descriptor, head, 0, head.length, 0);
+    const [a, b] = [head.subarray(0, meta.bytes), head.subarray(pageBytes, pageBytes + meta.bytes)] as const;
+    return read === head.length && this.#isMeta(a, 0) && this.#isMeta(b, 1) ? [a, b] : undefined;
   }
 
   /** A commit always writes the main database's root anew; the last two of them are never overwritten. */
@@ -151,16 +174,17 @@ class DatabaseFile {
     );
   }
 
-  #checkDatabase(record: Buffer): void {
+  /** @param lists collects the data of every entry */
+  #checkDatabase(record: Buffer, lists?: Buffer[]): void {
     const root = record.readBigUInt64LE(database.root);
-    const entries = root === noRoot ? 0 : this.#checkTree(Number(root), 1);
+    const entries = root === noRoot ? 0 : this.#checkTree(Number(root), 1, lists);
     if (BigInt(entries) !== record.readBigUInt64LE(database.entries)) {
       this.#fail(`has ${entries} of ${record.readBigUInt64LE(database.entries)} entries of a table`);
     }
   }
 
   /** Checks the pages at and below `page`, and returns how many entries they have. */
-  #checkTree(page: number, depth: number): number {
+  #checkTree(page: number, depth: number, lists?: Buffer[]): number {
     const bytes = this.#read(page);
     const flags = bytes.readUInt16LE(header.flags) & PageFlag.kinds;
     const lower = bytes.readUInt16LE(header.lower);
@@ -178,21 +202,23 @@ class DatabaseFile {
         this.#fail('has an entry out of bounds', page);
       const keyEnd = at + node.bytes + bytes.readUInt16LE(at + node.keyBytes);
       if (keyEnd > pageBytes) this.#fail('has a key out of bounds', page);
-      if (isBranch) entries += this.#checkTree(bytes.readUIntLE(at, 6), depth + 1);
+      if (isBranch) entries += this.#checkTree(bytes.readUIntLE(at, 6), depth + 1, lists);
       else {
-        this.#checkLeafNode(page, bytes, at, keyEnd);
+        this.#checkLeafNode(page, bytes, at, keyEnd, lists);
         entries += 1;
       }
     }
     return entries;
   }
 
-  #checkLeafNode(page: number, bytes: Buffer, at: number, dataAt: number): void {
+  #checkLeafNode(page: number, bytes: Buffer, at: number, dataAt: number, lists?: Buffer[]): void {
     const size = bytes.readUInt32LE(at);
     const flags = bytes.readUInt16LE(at + node.flags);
     const big = (flags & NodeFlag.big) !== 0;
     if (dataAt + (big ? 8 : size) > pageBytes) this.#fail('has data out of bounds', page);
-    if (big) this.#checkOverflow(Number(bytes.readBigUInt64LE(dataAt)), size);
+    const overflow = big ? Number(bytes.readBigUInt64LE(dataAt)) : 0;
+    if (big) this.#checkOverflow(overflow, size);
+    lists?.push(big ? this.#overflowData(overflow, size) : bytes.subarray(dataAt, dataAt + size));
     if ((flags & NodeFlag.database) === 0) return;
     if (size !== database.bytes) this.#fail('has a table that is none', page);
     this.#checkDatabase(bytes.subarray(dataAt, dataAt + database.bytes));
@@ -207,6 +233,37 @@ class DatabaseFile {
       this.#fail('does not hold the data it should', page);
     }
     for (let next = page + 1; next < page + pages; next++) this.#claim(next);
+  }
+
+  #overflowData(page: number, size: number): Buffer {
+    const data = Buffer.allocUnsafe(size);
+    const read = readSync(this.#descriptor, data, 0, size, page * pageBytes + header.bytes);
+    if (read !== size) this.#fail('is cut short', page);
+    return data;
+  }
+
+  /** Pages that LMDB will write to next must be pages of the file, and none that anything refers to. */
+  #checkFreeList(list: Buffer): void {
+    const words = list.length < 8 ? 0n : list.readBigUInt64LE(0);
+    if (list.length < 8 || words > BigInt(list.length / 8 - 1))
+      this.#fail('has a list of free pages without an end');
+    let pages = 1;
+    for (let i = 1; i <= Number(words); i++) {
+      const word = list.readBigInt64LE(i * 8);
+      if (word < 0n) {
+        pages = Number(-word);
+        continue;
+      }
+      if (word > 0n) this.#checkFree(Number(word), pages);
+      pages = 1;
+    }
+  }
+
+  #checkFree(first: number, pages: number): void {
+    for (let page = first; page < first + pages; page++) {
+      if (page < 2 || page > this.#lastPage) this.#fail(`has a free page ${page} that it does not have`);
+      if (this.#seen[page] !== 0) this.#fail('is in use, and in the list of free pages', page);
+    }
   }
 
   #read(page: number): Buffer {

@@ -17,7 +17,8 @@ import {
   everyRecord,
   requireDatabase,
 } from './lmdb.js';
-import { checkDatabaseBeginning, checkDatabaseFile, pageBytes } from './lmdb-check.js';
+import { checkDatabaseBeginning, checkDatabaseFile } from './lmdb-check.js';
+import { pageBytes } from './lmdb-layout.js';
 
 /** LMDB's own name for its list of readers, in an environment's folder. */
 const readersFile = 'lock.mdb';

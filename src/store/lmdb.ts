@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { type Database, open as openLmdb, type RootDatabase, type Transaction } from 'lmdb';
 import { limits } from '../config.js';
 import { LeiniaoError, type StartErrorCode } from '../errors.js';
-import { checkDatabaseFile, pageBytes } from './lmdb-check.js';
+import { checkDatabaseFile, finishFailedCommit } from './lmdb-check.js';
+import { pageBytes } from './lmdb-layout.js';
 
 /** LMDB's own name for the file in an environment's folder. */
 export const databaseFile = 'data.mdb';
@@ -26,6 +27,7 @@ export type NamedRecords = Database<Buffer, string>;
  */
 export function openEnvironment(path: string): Environment {
   mkdirSync(path, { recursive: true });
+  finishFailedCommit(join(path, databaseFile));
   checkDatabaseFile(join(path, databaseFile));
   requireDescriptors(path);
   try {

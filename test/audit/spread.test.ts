@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { audit } from '../../dist/audit/audit.js';
-import { ForgedJournal, opensMs, saleRecord, writeFolder } from '../support/forged-folder.js';
+import { ForgedJournal, holdMs, opensMs, saleRecord, writeFolder } from '../support/forged-folder.js';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.js';
 
 const folder = makeTempDir();
@@ -41,5 +41,40 @@ test('a restock key is used once by all shards that share a revision, however ma
   expect(findings[0]).toMatchObject({
     ...{ shard: 2, commit: 1, entry: 2 },
     text: 'the restock has the idempotency key "r", which one of shard 0 has already',
+  });
+});
+
+test('a sale that moved to another shard after it had sold something was sold twice', async () => {
+  const path = join(folder, 'moved');
+  const sell = (shard: number, revision: number) =>
+    new ForgedJournal(shard).commit(opensMs, (entries) =>
+      entries.define({ row: shard, revision }).accept({ number: 0, sequence: 1, row: shard, quantity: 2 }),
+    );
+  const definition = { holdSeconds: holdMs / 1_000, skus: [{ sku: 'a', stock: 10, limitPerBuyer: 2 }] };
+  const record = saleRecord({ revision: 2, definition, places: [[1, 1]] });
+  for (const revisions of [
+    [1, 2],
+    [2, 1],
+  ] as const) {
+    const journals = revisions.map((revision, shard) => sell(shard, revision));
+    await writeFolder(join(path, revisions.join('-')), journals, [record]);
+    const { findings } = await audit(join(path, revisions.join('-')));
+    expect(findings[0]).toMatchObject({ shard: 1, commit: 1 });
+    expect(findings[0]!.text).toMatch(/^sale s has orders in revision \d/);
+  }
+});
+
+test('a SKU that the catalogue has in another row has no orders where it was', async () => {
+  const path = join(folder, 'row');
+  const journals = [
+    new ForgedJournal(0).commit(opensMs, (entries) => entries.define().accept({ number: 0, sequence: 1 })),
+    new ForgedJournal(1),
+  ];
+  const definition = { holdSeconds: holdMs / 1_000, skus: [{ sku: 'a', stock: 10, limitPerBuyer: 2 }] };
+  await writeFolder(path, journals, [saleRecord({ definition, places: [[1, 1]] })]);
+  const { findings } = await audit(path);
+  expect(findings).toContainEqual({
+    shard: 0,
+    text: 's/a is in another stock row in the catalogue than in row 0, and has orders there',
   });
 });

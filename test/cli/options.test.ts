@@ -243,18 +243,24 @@ describe('the command line', { timeout: 30_000 }, () => {
       [folder, 'that file cannot be read: EISDIR'],
       ['/dev/zero', 'too long'],
       [file('empty.pem', ''), 'empty'],
-      [file('public.pem', publicKey), 'must be an Ed25519 private key'],
-      [file('cut.pem', privateKey.slice(0, 60)), 'must be an Ed25519 private key'],
+      [file('public.pem', publicKey), 'has no Ed25519 private key'],
+      [file('cut.pem', privateKey.slice(0, 60)), 'has no Ed25519 private key'],
     ] as const) {
       const { status, stdout, stderr } = leiniao(['serve', '--data-dir', join(folder, 'never')], {
         LEINIAO_RECEIPT_KEY: given,
       });
       expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
-      expect(stderr).toContain('/receiptKey ');
+      expect(stderr).toMatch(/^leiniao: invalid options: \/receiptKey \(--receipt-key, LEINIAO_RECEIPT_KEY/);
       expect(stderr).toContain(message);
       expect(stderr).not.toContain(body);
       expect(stderr).not.toContain(body.slice(0, 20));
     }
     expect(existsSync(join(folder, 'never'))).toBe(false);
+  });
+
+  test('has a doctor who tries the receipt key that serve would be given', () => {
+    const { status, stderr } = leiniao(['doctor', '--data-dir', folder], { LEINIAO_RECEIPT_KEY: 'none.pem' });
+    expect(status).toBe(2);
+    expect(stderr).toContain('LEINIAO_RECEIPT_KEY');
   });
 });

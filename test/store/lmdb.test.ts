@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Journal } from '../../dist/store/journal.js';
 import { chain, storeId } from '../support/commits.js';
 import { wholeNumbersFrom } from '../support/random.js';
@@ -161,4 +161,77 @@ test('with hardly any files left to open a database is not opened, and that kill
   // With none left at first, and with all of them in the end.
   expect([outcomes[0], outcomes.at(-1)]).toEqual(['data_dir_unwritable', 'opened']);
   expect(openAll([path])).toEqual([{ commits: 2 }]);
+});
+
+/** The file with words of 64 bits changed. */
+function changed(bytes: Buffer, words: readonly (readonly [at: number, value: bigint])[]): Buffer {
+  const copy = Buffer.from(bytes);
+  for (const [at, value] of words) copy.writeBigUInt64LE(value, at);
+  return copy;
+}
+
+describe('a commit whose last write failed', () => {
+  // The meta pages: page 0 and 1; the transaction stands at byte 152 of each, the last page of the file at 144.
+  const transactionOf = (bytes: Buffer, page: number) => bytes.readBigUInt64LE(page * 4_096 + 152);
+
+  test('is there when the journal is opened again: its page is finished', async () => {
+    const path = join(tempDir(), 'journal');
+    await journalOf(path, 20);
+    const bytes = readFileSync(data(path));
+    const newest = transactionOf(bytes, 0) > transactionOf(bytes, 1) ? 0 : 1;
+    // What LMDB leaves: the page says that it is of the transaction before last, and knows no more of the file than that.
+    const failed = changed(bytes, [
+      [newest * 4_096 + 152, transactionOf(bytes, newest) - 2n],
+      [newest * 4_096 + 144, bytes.readBigUInt64LE((1 - newest) * 4_096 + 144)],
+    ]);
+    writeFileSync(data(path), failed);
+    expect(openAll([path])).toEqual([{ commits: 20 }]);
+    // And stays so.
+    expect(transactionOf(readFileSync(data(path)), newest)).toBe(transactionOf(bytes, newest));
+    expect(openAll([path])).toEqual([{ commits: 20 }]);
+  });
+
+  test('and whose pages are not all there, is not guessed at', async () => {
+    const path = join(tempDir(), 'journal');
+    await journalOf(path, 20);
+    const bytes = readFileSync(data(path));
+    const newest = transactionOf(bytes, 0) > transactionOf(bytes, 1) ? 0 : 1;
+    const root = Number(bytes.readBigUInt64LE(newest * 4_096 + 96 + 40));
+    const failed = changed(bytes, [[newest * 4_096 + 152, transactionOf(bytes, newest) - 2n]]);
+    failed.fill(0xff, root * 4_096 + 24, (root + 1) * 4_096);
+    writeFileSync(data(path), failed);
+    expect(openAll([path])).toMatchObject([{ code: 'data_dir_damaged' }]);
+    expect(readFileSync(data(path)).equals(failed)).toBe(true);
+  });
+});
+
+test('a list of free pages that names pages in use, or that has no end, is damage', async () => {
+  const folder = tempDir();
+  const whole = join(folder, 'whole');
+  await journalOf(whole, 60);
+  const bytes = readFileSync(data(whole));
+  const newest = bytes.readBigUInt64LE(152) > bytes.readBigUInt64LE(4_096 + 152) ? 0 : 4_096;
+  const mainRoot = bytes.readBigUInt64LE(newest + 96 + 40);
+  const leaf = Number(bytes.readBigUInt64LE(newest + 48 + 40)) * 4_096;
+  // The first node of the leaf: 8 bytes of head, a key of 8, and then the list, which begins with its length.
+  const list = leaf + 24 + bytes.readUInt16LE(leaf + 24) + 16;
+  const words = Number(bytes.readBigUInt64LE(list));
+  expect(words).toBeGreaterThan(0);
+  const entries = Array.from({ length: words }, (_, i) => list + 8 * (i + 1));
+  const free = entries.find((at) => bytes.readBigInt64LE(at) > 0n)!;
+  const damages: (readonly [number, bigint])[] = [
+    [free, mainRoot],
+    [free, 1n],
+    [free, 2n ** 40n],
+    [list, 2n ** 64n - 1n],
+    [list, 0x7fffffffn],
+  ];
+  const paths = damages.map((damage, i) => {
+    const path = join(folder, `${i}`);
+    cpSync(whole, path, { recursive: true });
+    writeFileSync(data(path), changed(bytes, [damage]));
+    return path;
+  });
+  expect(openAll([whole])).toEqual([{ commits: 60 }]);
+  for (const result of openAll(paths)) expect(result).toMatchObject({ code: 'data_dir_damaged' });
 });
