@@ -11,8 +11,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type AuditReport, audit } from '#dist/audit/audit.js';
 import { Engine } from '#dist/index.js';
-import { machine } from './machine.js';
-import { summary } from './statistics.js';
+import { describeMachine, machineLines } from './harness/machine.js';
+import { summary } from './harness/statistics.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -71,7 +71,7 @@ function entriesOf(report: AuditReport, confirmed: number): number {
 }
 
 try {
-  process.stdout.write(`${machine().join('\n')}\n\n`);
+  process.stdout.write(`${machineLines(describeMachine()).join('\n')}\n\n`);
   const confirmed = await fill();
   const rates: number[] = [];
   for (let i = 0; i < Number(options.rounds); i++) {

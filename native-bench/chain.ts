@@ -13,8 +13,8 @@ import { parseArgs } from 'node:util';
 import { Batch } from '#dist/store/batch.js';
 import { ShardStore } from '#dist/store/shard-store.js';
 import { writeText } from '#dist/text.js';
-import { machine } from './machine.js';
-import { summary } from './statistics.js';
+import { describeMachine, machineLines } from './harness/machine.js';
+import { summary } from './harness/statistics.js';
 
 const { values } = parseArgs({
   options: {
@@ -105,7 +105,9 @@ async function run(firstHashes: boolean): Promise<{ hashed: number; bare: number
   }
 }
 
-process.stdout.write(`${machine().join('\n')}\n\n${batches} batches of ${orders} keyed orders\n`);
+process.stdout.write(
+  `${machineLines(describeMachine()).join('\n')}\n\n${batches} batches of ${orders} keyed orders\n`,
+);
 const hashed: number[] = [];
 const bare: number[] = [];
 const ratios: number[] = [];

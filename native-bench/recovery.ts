@@ -9,8 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Engine } from '#dist/index.js';
-import { machine } from './machine.js';
-import { summary } from './statistics.js';
+import { describeMachine, machineLines } from './harness/machine.js';
+import { summary } from './harness/statistics.js';
 
 const { values: options } = parseArgs({
   options: { orders: { type: 'string', default: '2000000' }, rounds: { type: 'string', default: '5' } },
@@ -19,7 +19,7 @@ const orders = Number(options.orders);
 const batch = 10_000;
 const dataDir = mkdtempSync(join(tmpdir(), 'leiniao-bench-'));
 try {
-  process.stdout.write(`${machine().join('\n')}\n\n`);
+  process.stdout.write(`${machineLines(describeMachine()).join('\n')}\n\n`);
   const engine = await Engine.start({ dataDir, shards: 1, durability: 'commit' });
   await engine.putSale('bench', {
     skus: [{ sku: 'sku-1', stock: orders, limitPerBuyer: 1 }],

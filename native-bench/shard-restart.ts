@@ -18,8 +18,8 @@ import { allocateSharedMemory } from '#dist/memory/shared-memory.js';
 import { StockTable } from '#dist/memory/stock-table.js';
 import { Catalogue } from '#dist/sale/catalogue.js';
 import { OrderIds } from '#dist/sale/order-id.js';
-import { machine } from './machine.js';
-import { summary } from './statistics.js';
+import { describeMachine, machineLines } from './harness/machine.js';
+import { summary } from './harness/statistics.js';
 
 const { values } = parseArgs({
   options: {
@@ -88,7 +88,7 @@ const p99 = (latencies: number[]): number =>
   latencies.sort((a, b) => a - b)[Math.floor(latencies.length * 0.99)]!;
 
 try {
-  process.stdout.write(`${machine().join('\n')}\n\n`);
+  process.stdout.write(`${machineLines(describeMachine()).join('\n')}\n\n`);
   await pool.opened();
   const skus = ['large', 'healthy'].map((sku) => ({ sku, stock: 2_000_000_000 }));
   await control.putSale('s', { holdSeconds: 86_400, skus });

@@ -1,0 +1,4 @@
+/** Every benchmark, in the order in which they run. */
+import type { Bench } from './harness/bench.js';
+
+export const benches: readonly Bench[] = [];
