@@ -22,6 +22,9 @@ function say(line: string): void {
 async function runOne(bench: Bench, profile: Profile): Promise<BenchResult> {
   say(`\n== ${bench.title} (${bench.name})`);
   const folder = mkdtempSync(join(tmpdir(), 'leiniao-bench-'));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  // Also when somebody stops us.
+  process.once('exit', remove);
   const run = new BenchRun(profile, folder, say);
   try {
     await bench.run(run);
@@ -31,7 +34,8 @@ async function runOne(bench: Bench, profile: Profile): Promise<BenchResult> {
     say(`FAILED: ${failure}`);
     return run.result(bench, failure);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    process.off('exit', remove);
+    remove();
   }
 }
 

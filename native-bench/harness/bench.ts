@@ -87,10 +87,18 @@ export class BenchRun {
     { name, unit, better, ratios: wanted = [] }: Omit<Contest, 'contenders'>,
     figures: Figure[],
   ): ContestResult {
+    const wrong = figures.find(({ rounds }) => rounds.length === 0 || !rounds.every(Number.isFinite));
+    if (wrong !== undefined)
+      throw new Error(`${name}: ${wrong.name} has ${wrong.rounds.join(', ')}: no figure`);
     const find = (contender: string) => figures.find((figure) => figure.name === contender);
     const found = wanted.flatMap(({ of, to, target }): Ratio[] => {
       const [value, base] = [find(of), find(to)];
       if (value === undefined || base === undefined) return [];
+      if (value.rounds.length !== base.rounds.length) {
+        throw new Error(
+          `${name}: ${of} and ${to} have not the same rounds, so no ratio can be taken within one`,
+        );
+      }
       const ratio = summaryOf(ratios(value.rounds, base.rounds));
       if (target === undefined) return [{ of, to, ...ratio }];
       const met = better === 'higher' ? ratio.median >= target : ratio.median <= target;

@@ -1,7 +1,7 @@
 /** What a figure was measured on: without it a figure is not a figure. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
+import { readFileSync, realpathSync } from 'node:fs';
+import { availableParallelism, cpus, loadavg, release, tmpdir, totalmem } from 'node:os';
 
 export interface Machine {
   readonly cpu: string;
@@ -10,6 +10,8 @@ export interface Machine {
   /** Of the CPU's frequency; null where the kernel does not say. */
   readonly governor: string | null;
   readonly memoryGiB: number;
+  /** Where stores are written, and the kind of file system there: on `tmpfs` a flush costs nothing. */
+  readonly disk: string;
   readonly kernel: string;
   readonly system: string;
   readonly node: string;
@@ -30,6 +32,11 @@ export function versionOf(command: string, ...args: string[]): string | null {
     const { stdout } = error as { stdout?: string };
     return stdout ? firstLine(stdout) : null;
   }
+}
+
+/** Of what a program says of its version: the number alone. */
+function numberOf(text: string | null): string | null {
+  return /\d+\.\d[\w.+-]*/.exec(text ?? '')?.[0] ?? text;
 }
 
 function firstLine(text: string): string {
@@ -71,6 +78,18 @@ function packageVersion(name: string): string | null {
   return text === null ? null : (JSON.parse(text) as { version: string }).version;
 }
 
+/** Such as `ext4 at /tmp`; of /proc/mounts, whose last line for a folder is the one that counts. */
+function describeDisk(folder: string): string {
+  const path = realpathSync(folder);
+  const under = (mount: string) => mount === '/' || path === mount || path.startsWith(`${mount}/`);
+  const mounts = (textOf('/proc/mounts') ?? '').split('\n').map((line) => line.split(' '));
+  let found: { mount: string; kind: string } | undefined;
+  for (const [, mount = '', kind = ''] of mounts) {
+    if (under(mount) && mount.length >= (found?.mount.length ?? 0)) found = { mount, kind };
+  }
+  return `${found?.kind ?? 'unknown file system'} at ${path}`;
+}
+
 const packages = ['uWebSockets.js', 'piscina', 'lmdb', 'msgpackr', 'fastify', 'ioredis', 'pg', 'autocannon'];
 
 /** What this machine is. Takes a while: it asks every program for its version. */
@@ -81,18 +100,21 @@ export function describeMachine(): Machine {
     cores: availableParallelism(),
     governor: textOf('/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor'),
     memoryGiB: Math.round((totalmem() / 2 ** 30) * 10) / 10,
+    disk: describeDisk(tmpdir()),
     kernel: release(),
     system,
     node: process.version,
     versions: {
       ...Object.fromEntries(packages.map((name) => [name, packageVersion(name)])),
-      wrk: versionOf('wrk', '-v'),
-      'g++': versionOf('g++', '--version'),
-      'redis-server': versionOf('redis-server', '--version'),
-      postgres: versionOf(
-        'sh',
-        '-c',
-        'ls /usr/lib/postgresql/*/bin/postgres | head -1 | xargs -I{} {} --version',
+      wrk: numberOf(versionOf('wrk', '-v')),
+      'g++': numberOf(versionOf('g++', '--version')),
+      'redis-server': numberOf(versionOf('redis-server', '--version')),
+      postgres: numberOf(
+        versionOf(
+          'sh',
+          '-c',
+          'ls /usr/lib/postgresql/*/bin/postgres | head -1 | xargs -I{} sh -c "{} --version"',
+        ),
       ),
     },
     loadBefore: loadavg().map((value) => Math.round(value * 100) / 100),
@@ -106,6 +128,7 @@ export function machineLines(machine: Machine): string[] {
   return [
     `cpu       ${machine.cores} × ${machine.cpu}, governor ${machine.governor ?? 'unknown'}`,
     `memory    ${machine.memoryGiB} GiB`,
+    `disk      ${machine.disk}`,
     `system    ${machine.system}, kernel ${machine.kernel}, Node ${machine.node}`,
     `versions  ${versions.join(', ')}`,
     `before    load ${machine.loadBefore.join(' ')}; busy: ${machine.busyBefore.join(', ') || 'nobody'}`,
