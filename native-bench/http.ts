@@ -15,8 +15,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { machine } from './machine.js';
-import { ratios, summary } from './statistics.js';
+import { describeMachine, machineLines } from './harness/machine.js';
+import { ratios, summary } from './harness/statistics.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -132,7 +132,7 @@ async function accepted(server: Server, connections: number, round: number): Pro
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'leiniao-bench-'));
-process.stdout.write(`${machine().join('\n')}\n\n`);
+process.stdout.write(`${machineLines(describeMachine()).join('\n')}\n\n`);
 const bare = await start([join(here, 'bare-server.js')]);
 const keyFile = join(folder, 'receipt.pem');
 const { privateKey } = generateKeyPairSync('ed25519');

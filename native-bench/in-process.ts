@@ -13,8 +13,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Durability } from '#dist/config.js';
 import { Engine } from '#dist/index.js';
-import { machine } from './machine.js';
-import { summary } from './statistics.js';
+import { describeMachine, machineLines } from './harness/machine.js';
+import { summary } from './harness/statistics.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -73,7 +73,7 @@ const durability = options.durability as Durability;
 if (options.one) {
   process.stdout.write(JSON.stringify(await measure(Number(options.buyers), durability)));
 } else {
-  process.stdout.write(`${machine().join('\n')}\n\n`);
+  process.stdout.write(`${machineLines(describeMachine()).join('\n')}\n\n`);
   for (const buyers of options.buyers.split(',').map(Number)) {
     const results: Round[] = [];
     for (let i = 0; i < Number(options.rounds); i++) {

@@ -1,31 +1,27 @@
 /**
- * What the hash chain costs: the same batches of keyed orders go into a real store with durability fsync, once sealed with
- * SHA-256 and once with a hash that is not computed. The two take turns, batch by batch. Batch and store only: decision, rings and HTTP would make the share of the hash smaller.
- *
- *   node native-bench/build/chain.js [--batches 400] [--orders 512] [--rounds 11]
+ * The same batches of keyed orders go into two real stores, one sealed with SHA-256 and one with a hash that is not
+ * computed. The two take turns, batch by batch, so that what the disk does meanwhile hits both.
  */
 import crypto from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { Batch } from '#dist/store/batch.js';
 import { ShardStore } from '#dist/store/shard-store.js';
 import { writeText } from '#dist/text.js';
-import { machine } from './machine.js';
-import { summary } from './statistics.js';
+import { serveMeasurement } from '../harness/child-end.js';
 
-const { values } = parseArgs({
-  options: {
-    batches: { type: 'string', default: '400' },
-    orders: { type: 'string', default: '512' },
-    rounds: { type: 'string', default: '11' },
-  },
-});
-const batches = Number(values.batches);
-const orders = Number(values.orders);
-const rounds = Number(values.rounds);
+export interface ChainSettings {
+  readonly folder: string;
+  readonly batches: number;
+  readonly ordersPerBatch: number;
+}
+
+/** Orders per second. */
+export interface ChainRates {
+  readonly sealed: number;
+  readonly unsealed: number;
+}
 
 const realCreateHash = crypto.createHash;
 const noHash = { update: () => noHash, digest: () => Buffer.alloc(32) };
@@ -39,7 +35,8 @@ function setHashing(on: boolean): void {
 /** One of the two stores, and the time that its batches took. */
 class Contender {
   readonly hashing: boolean;
-  readonly #path = mkdtempSync(join(tmpdir(), 'leiniao-bench-'));
+  readonly #settings: ChainSettings;
+  readonly #path: string;
   readonly #batch = new Batch();
   readonly #texts = new Int32Array(32);
   readonly #bytes = Buffer.from(this.#texts.buffer);
@@ -47,7 +44,9 @@ class Contender {
   #number = 0;
   spentMs = 0;
 
-  constructor(hashing: boolean) {
+  constructor(settings: ChainSettings, hashing: boolean) {
+    this.#settings = settings;
+    this.#path = mkdtempSync(join(settings.folder, 'store-'));
     this.hashing = hashing;
   }
 
@@ -60,7 +59,7 @@ class Contender {
   write(): void {
     setHashing(this.hashing);
     const startedMs = performance.now();
-    for (let i = 0; i < orders; i++) {
+    for (let i = 0; i < this.#settings.ordersPerBatch; i++) {
       const number = this.#number++;
       const buyerBytes = writeText(this.#bytes, 0, `buyer-${number}`);
       const key = `3f2a9c1e-7b44-4d1c-9a55-${String(number).padStart(12, '0')}`;
@@ -76,10 +75,11 @@ class Contender {
   async verify(): Promise<void> {
     await this.#store!.close();
     if (!this.hashing) return;
+    const { batches, ordersPerBatch } = this.#settings;
     let commits = 0;
     await this.open(({ count }) => {
       commits += 1;
-      if (count !== orders) throw new Error(`a commit has ${count} of ${orders} orders`);
+      if (count !== ordersPerBatch) throw new Error(`a commit has ${count} of ${ordersPerBatch} orders`);
     });
     await this.#store!.close();
     if (commits !== batches) throw new Error(`${commits} of ${batches} commits can be read`);
@@ -90,32 +90,25 @@ class Contender {
   }
 }
 
-/** Batch by batch in turns, so that what the disk does meanwhile hits both. Resolves to orders per second. */
-async function run(firstHashes: boolean): Promise<{ hashed: number; bare: number }> {
-  const contenders = [new Contender(firstHashes), new Contender(!firstHashes)];
+async function measure(settings: ChainSettings, round: number): Promise<ChainRates> {
+  const sealedFirst = round % 2 === 0;
+  const contenders = [new Contender(settings, sealedFirst), new Contender(settings, !sealedFirst)];
   try {
     for (const one of contenders) await one.open(() => undefined);
-    for (let i = 0; i < batches; i++) for (const one of contenders) one.write();
+    for (let i = 0; i < settings.batches; i++) {
+      for (const one of i % 2 === 0 ? contenders : contenders.toReversed()) one.write();
+    }
     for (const one of contenders) await one.verify();
+    const orders = settings.batches * settings.ordersPerBatch;
     const rate = (hashing: boolean) =>
-      (batches * orders * 1_000) / contenders.find((one) => one.hashing === hashing)!.spentMs;
-    return { hashed: rate(true), bare: rate(false) };
+      (orders * 1_000) / contenders.find((one) => one.hashing === hashing)!.spentMs;
+    return { sealed: rate(true), unsealed: rate(false) };
   } finally {
     for (const one of contenders) one.remove();
   }
 }
 
-process.stdout.write(`${machine().join('\n')}\n\n${batches} batches of ${orders} keyed orders\n`);
-const hashed: number[] = [];
-const bare: number[] = [];
-const ratios: number[] = [];
-for (let round = 0; round < rounds; round++) {
-  const rates = await run(round % 2 === 0);
-  hashed.push(rates.hashed);
-  bare.push(rates.bare);
-  ratios.push(rates.hashed / rates.bare);
-  const line = `round ${round + 1}: hashed ${rates.hashed.toFixed(0)}, not ${rates.bare.toFixed(0)} orders/s`;
-  process.stdout.write(`${line}\n`);
-}
-process.stdout.write(`hashed      ${summary(hashed)} orders/s\nnot hashed  ${summary(bare)} orders/s\n`);
-process.stdout.write(`ratio       ${summary(ratios, 3)}\n`);
+await serveMeasurement((settings: ChainSettings) => ({
+  measure: (round) => measure(settings, round),
+  close: () => undefined,
+}));

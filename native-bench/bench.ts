@@ -1,0 +1,99 @@
+/**
+ * `npm run bench`: runs the benchmarks and writes their report.
+ *
+ *   npm run bench -- [NAME …] [--smoke | --full] [--out DIR] [--list]
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { benches } from './benches.js';
+import { type Bench, BenchRun } from './harness/bench.js';
+import { htmlReport } from './harness/html-report.js';
+import { describeMachine, machineLines } from './harness/machine.js';
+import { type Profile, profiles } from './harness/profile.js';
+import type { BenchResult, Report } from './harness/report.js';
+import { textReport } from './harness/text-report.js';
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+async function runOne(bench: Bench, profile: Profile): Promise<BenchResult> {
+  say(`\n== ${bench.title} (${bench.name})`);
+  const folder = mkdtempSync(join(tmpdir(), 'leiniao-bench-'));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  // Also when somebody stops us.
+  process.once('exit', remove);
+  const run = new BenchRun(profile, folder, say);
+  try {
+    await bench.run(run);
+    return run.result(bench);
+  } catch (error) {
+    const failure = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    say(`FAILED: ${failure}`);
+    return run.result(bench, failure);
+  } finally {
+    process.off('exit', remove);
+    remove();
+  }
+}
+
+function chosen(names: readonly string[]): readonly Bench[] {
+  const unknown = names.filter((name) => !benches.some((bench) => bench.name === name));
+  if (unknown.length > 0) {
+    const known = benches.map(({ name }) => name).join(', ');
+    program.error(`there is no benchmark ${unknown.join(', ')}; there are ${known}`, { exitCode: 2 });
+  }
+  return names.length === 0 ? benches : benches.filter(({ name }) => names.includes(name));
+}
+
+interface Options {
+  readonly smoke: boolean;
+  readonly full: boolean;
+  readonly list: boolean;
+  readonly out: string;
+}
+
+async function main(names: readonly string[], { smoke, full, list, out }: Options): Promise<void> {
+  if (list) {
+    for (const { name, title } of benches) process.stdout.write(`${name.padEnd(14)}${title}\n`);
+    return;
+  }
+  if (smoke && full) program.error('--smoke or --full, not both', { exitCode: 2 });
+  const todo = chosen(names);
+  const profile = smoke ? profiles.smoke : full ? profiles.full : profiles.quick;
+  const folder = resolve(out);
+  // Before anything is measured: a report that cannot be written is no report.
+  mkdirSync(folder, { recursive: true });
+  const machine = describeMachine();
+  const startedAt = new Date().toISOString();
+  const startedMs = performance.now();
+  for (const line of machineLines(machine)) say(line);
+  const results: BenchResult[] = [];
+  for (const bench of todo) results.push(await runOne(bench, profile));
+  const spentMs = Math.round(performance.now() - startedMs);
+  const report: Report = { startedAt, spentMs, profile, machine, benches: results };
+  writeFileSync(join(folder, 'report.json'), `${JSON.stringify(report, undefined, 2)}\n`);
+  writeFileSync(join(folder, 'index.html'), htmlReport(report));
+  process.stdout.write(textReport(report));
+  process.stdout.write(`written to ${join(folder, 'report.json')} and ${join(folder, 'index.html')}\n`);
+  if (results.some(({ failure }) => failure !== undefined)) process.exitCode = 1;
+}
+
+const program = new Command('bench')
+  .description('Measures leiniao beside what it could be held against. See native-bench/README.md.')
+  .argument('[names...]', 'benchmarks to run; all of them when none is named')
+  .option('--smoke', 'only check that every benchmark computes the right thing: under a minute', false)
+  .option('--full', 'more and longer rounds, larger sizes', false)
+  .option('--out <dir>', 'where report.json and index.html go', './bench-report')
+  .option('--list', 'name the benchmarks', false)
+  .exitOverride()
+  .action(main);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode;
+}

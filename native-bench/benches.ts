@@ -1,0 +1,8 @@
+/** Every benchmark, in the order in which they run. */
+import { audit } from './audit/bench.js';
+import { chain } from './chain/bench.js';
+import type { Bench } from './harness/bench.js';
+import { recovery } from './recovery/bench.js';
+import { shardRestart } from './shard-restart/bench.js';
+
+export const benches: readonly Bench[] = [recovery, audit, chain, shardRestart];
