@@ -23,6 +23,9 @@ async function runOne(bench: Bench, profile: Profile): Promise<BenchResult> {
   say(`\n== ${bench.title} (${bench.name})`);
   const folder = mkdtempSync(join(tmpdir(), 'leiniao-bench-'));
   const run = new BenchRun(profile, folder, say);
+  const clean = () => rmSync(folder, { recursive: true, force: true });
+  // Also where somebody interrupts it.
+  process.once('exit', clean);
   try {
     await bench.run(run);
     return run.result(bench);
@@ -31,7 +34,8 @@ async function runOne(bench: Bench, profile: Profile): Promise<BenchResult> {
     say(`FAILED: ${failure}`);
     return run.result(bench, failure);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    clean();
+    process.off('exit', clean);
   }
 }
 

@@ -89,11 +89,7 @@ export function describeMachine(): Machine {
       wrk: versionOf('wrk', '-v'),
       'g++': versionOf('g++', '--version'),
       'redis-server': versionOf('redis-server', '--version'),
-      postgres: versionOf(
-        'sh',
-        '-c',
-        'ls /usr/lib/postgresql/*/bin/postgres | head -1 | xargs -I{} {} --version',
-      ),
+      postgres: versionOf('sh', '-c', '"$(ls /usr/lib/postgresql/*/bin/postgres | tail -1)" --version'),
     },
     loadBefore: loadavg().map((value) => Math.round(value * 100) / 100),
     busyBefore: busyProcesses(),
