@@ -2,7 +2,8 @@
 import { audit } from './audit/bench.js';
 import { chain } from './chain/bench.js';
 import type { Bench } from './harness/bench.js';
+import { http } from './http/bench.js';
 import { recovery } from './recovery/bench.js';
 import { shardRestart } from './shard-restart/bench.js';
 
-export const benches: readonly Bench[] = [recovery, audit, chain, shardRestart];
+export const benches: readonly Bench[] = [http, recovery, audit, chain, shardRestart];

@@ -57,19 +57,32 @@ export class BenchRun {
     this.#tell(line);
   }
 
-  /** Runs a contest and keeps its figures. */
-  async contest(contest: Contest): Promise<ContestResult> {
-    const contenders = contest.contenders.filter((one) => one !== undefined);
-    const rounds = new Map(contenders.map(({ name }) => [name, [] as number[]]));
+  /**
+   * Lets contenders take turns, and returns what each measured, by name, in the order of rounds; the round that warms up
+   * is left out.
+   */
+  async turns<T>(
+    contenders: readonly { readonly name: string; readonly measure: (round: number) => Promise<T> | T }[],
+    heard: (name: string, round: number, value: T) => void,
+  ): Promise<Map<string, T[]>> {
+    const rounds = new Map(contenders.map(({ name }) => [name, [] as T[]]));
     for (let round = 0; round <= this.profile.rounds; round++) {
       for (const { name, measure } of round % 2 === 0 ? contenders : contenders.toReversed()) {
         const value = await measure(round);
-        if (!Number.isFinite(value)) throw new Error(`${name}: ${value} is no figure`);
-        if (round === 0) continue;
-        rounds.get(name)!.push(value);
-        this.say(`${contest.name}, round ${round}: ${name} ${format(value)} ${contest.unit}`);
+        heard(name, round, value);
+        if (round > 0) rounds.get(name)!.push(value);
       }
     }
+    return rounds;
+  }
+
+  /** Runs a contest and keeps its figures. */
+  async contest(contest: Contest): Promise<ContestResult> {
+    const contenders = contest.contenders.filter((one) => one !== undefined);
+    const rounds = await this.turns(contenders, (name, round, value) => {
+      if (!Number.isFinite(value)) throw new Error(`${name}: ${value} is no figure`);
+      if (round > 0) this.say(`${contest.name}, round ${round}: ${name} ${format(value)} ${contest.unit}`);
+    });
     const figures = contenders.map(({ name }) => ({ name, ...summaryOf(rounds.get(name)!) }));
     return this.#keep(contest, figures);
   }

@@ -113,7 +113,7 @@ export function describeMachine(): Machine {
         versionOf(
           'sh',
           '-c',
-          'ls /usr/lib/postgresql/*/bin/postgres | head -1 | xargs -I{} sh -c "{} --version"',
+          '"$(ls /usr/lib/postgresql/*/bin/postgres | tail -1)" --version',
         ),
       ),
     },

@@ -74,12 +74,22 @@ export function startProgram(command: string, args: readonly string[], options: 
   };
 }
 
-/** Starts a server that prints a line with the URL it listens on. */
+/** Of what a server says on stderr, how many characters are kept. */
+const saidMax = 4_096;
+
+/** Starts a server that prints a line with the URL it listens on. Its stderr is shown only where it fails. */
 export async function startServer(
   args: readonly string[],
   command: string = process.execPath,
 ): Promise<Listening> {
-  const started = startProgram(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const started = startProgram(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  started.child.stderr!.on('data', (chunk: Buffer) => {
+    said = (said + chunk.toString()).slice(-saidMax);
+  });
+  started.child.once('close', (code) => {
+    if (code !== 0 && code !== null) process.stderr.write(said);
+  });
   for await (const line of createInterface({ input: started.child.stdout! })) {
     const url = /(http:\/\/[\w.:[\]]+)/.exec(line)?.[1];
     if (url === undefined) continue;

@@ -1,19 +1,22 @@
 /**
  * The ceiling: a bare uWebSockets.js app that parses the same JSON body and answers a fixed reply of the same size as
- * leiniao's, headers included. Run as a process of its own; prints its port.
+ * leiniao's, headers included. It counts its replies, and that is all it keeps. A process of its own; prints its URL.
  */
 import { loadUws } from '#dist/acceptor/uws/load.js';
+import { type Counters, orderDocument, problems, sku, stockOf } from './answers.js';
 
-const created =
-  '{"orderId":"49393f0100000000","sale":"bench","sku":"sku-1","buyer":"round-00-100000001","quantity":1' +
-  ',"status":"held","sequence":1000001,"createdAt":"2026-11-11T00:00:00.000Z"' +
-  ',"expiresAt":"2026-11-11T00:05:00.000Z","durability":"memory"}';
-const soldOut =
-  '{"type":"urn:leiniao:problem:sold_out","title":"Sold out","status":409,"code":"sold_out"' +
-  ',"detail":"Nothing is left just now; held units may come back."}';
+const buyer = 'r000-00-100000001';
+const created = JSON.stringify(
+  orderDocument(
+    { sale: 'bench', sku, buyer, quantity: 1, sequence: 1_000_001, durability: 'memory' },
+    1_794_355_200_000,
+  ),
+);
+const soldOut = JSON.stringify(problems.sold_out);
 
 const uws = loadUws();
 const app = uws.App();
+let accepted = 0;
 app.post('/v1/sales/:sale/orders', (res, req) => {
   const refused = req.getParameter(0) === 'sold-out';
   let aborted = false;
@@ -23,12 +26,13 @@ app.post('/v1/sales/:sale/orders', (res, req) => {
   res.onData((chunk, isLast) => {
     if (!isLast || aborted) return;
     const body = JSON.parse(Buffer.from(chunk).toString('latin1')) as { sku?: string };
-    if (body.sku !== 'sku-1') throw new Error('not the order that was sent');
+    if (body.sku !== sku) throw new Error('not the order that was sent');
     res.cork(() => {
       if (refused) {
         res.writeStatus('409 Conflict').writeHeader('Content-Type', 'application/problem+json').end(soldOut);
         return;
       }
+      accepted += 1;
       res
         .writeStatus('201 Created')
         .writeHeader('Location', '/v1/orders/49393f0100000000')
@@ -36,6 +40,12 @@ app.post('/v1/sales/:sale/orders', (res, req) => {
         .end(created);
     });
   });
+});
+app.get('/v1/sales/:sale/skus/:sku', (res, req) => {
+  const total = req.getParameter(0) === 'sold-out' ? 0 : stockOf.bench;
+  const held = total === 0 ? 0 : accepted;
+  const counters: Counters = { total, available: total - held, held, confirmed: 0, pending: 0 };
+  res.writeHeader('Content-Type', 'application/json').end(JSON.stringify(counters));
 });
 app.listen('127.0.0.1', 0, (socket) => {
   if (socket === false) throw new Error('cannot listen');

@@ -1,4 +1,5 @@
--- wrk: a new buyer with every request. The length is fixed, so that the head can be made once.
+-- wrk: an order by a new buyer with every request. The length is fixed, so that the head can be made once.
+-- Arguments: the sale, and what the names of all its buyers begin with.
 local thread_count = 0
 
 function setup(thread)

@@ -1,0 +1,33 @@
+/** Orders over HTTP: leiniao beside the ceiling and beside what people would use instead. */
+import { statfsSync } from 'node:fs';
+import type { Bench, BenchRun } from '../harness/bench.js';
+import { findProgram } from '../harness/programs.js';
+import { closedLoop } from './closed-loop.js';
+import { latency } from './latency.js';
+import { Running, startShops } from './shops.js';
+
+/** As `statfs` names a file system that is in memory. */
+const tmpfs = 0x01021994;
+
+function notes(run: BenchRun): void {
+  run.note('The load generator shares the cores with the servers; each server reads HTTP with one thread.');
+  if (statfsSync(run.folder).type === tmpfs) {
+    run.note('The data folders are in memory (tmpfs): fsync costs nothing there, set TMPDIR to a disk.');
+  }
+}
+
+async function runHttp(run: BenchRun): Promise<void> {
+  const running = new Running();
+  try {
+    const shops = await startShops(run, running, run.profile.name === 'full');
+    const wrk = findProgram('wrk');
+    if (wrk === undefined) run.skip('orders in a closed loop', 'wrk is not installed', 'apt-get install wrk');
+    else await closedLoop(run, wrk, shops);
+    await latency(run, shops);
+    notes(run);
+  } finally {
+    await running.stop();
+  }
+}
+
+export const http: Bench = { name: 'http', title: 'Orders over HTTP', run: runHttp };

@@ -1,0 +1,159 @@
+/**
+ * An open-loop load in a process of its own: orders leave at a steady rate, whether those before them were answered or
+ * not, and a latency counts from the moment at which its order was due. So an order that had to wait, for a connection or
+ * for this process, has waited: no coordinated omission, and nothing to correct. Before that comes a closed loop, which
+ * opens the connections, warms up both sides and says how much server and generator can do together.
+ *
+ *   node generator.js JSON
+ */
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
+import { Pool } from 'undici';
+
+export interface GeneratorOptions {
+  readonly url: string;
+  readonly sale: string;
+  readonly sku: string;
+  readonly prefix: string;
+  readonly connections: number;
+  /** Of the closed loop: every connection sends its next order when it has an answer. */
+  readonly closedSeconds: number;
+  /** Of the open loop. */
+  readonly openSeconds: number;
+  /** Orders per second in the open loop. */
+  readonly rate: number;
+  /** Shares of all orders, from 0 to 1, whose latency is asked for. */
+  readonly percentiles: readonly number[];
+}
+
+export interface GeneratorResult {
+  /** Orders that were accepted, in both loops: all that were sent. */
+  readonly accepted: number;
+  /** Orders per second in the closed loop. */
+  readonly closedPerSecond: number;
+  /** Of the open loop, for each percentile: from when an order was due to when its answer was there, in ms. */
+  readonly latencyMs: readonly number[];
+  /** Of the open loop, for each percentile: by how much this process sent an order later than it was due, in ms. */
+  readonly latenessMs: readonly number[];
+}
+
+const headers = { 'content-type': 'application/json' };
+
+/** Sends orders, each by another buyer. */
+class Buyers {
+  readonly #pool: Pool;
+  readonly #path: string;
+  readonly #start: string;
+  #sent = 0;
+  #accepted = 0;
+
+  constructor({ url, connections, sale, sku, prefix }: GeneratorOptions) {
+    this.#pool = new Pool(url, { connections, pipelining: 1 });
+    this.#path = `/v1/sales/${sale}/orders`;
+    this.#start = `{"sku":"${sku}","buyer":"${prefix}00-`;
+  }
+
+  get accepted(): number {
+    return this.#accepted;
+  }
+
+  /** @param answered is called when the whole answer is there, with an error if it is none or no order */
+  order(answered: (error?: Error) => void): void {
+    this.#sent += 1;
+    const body = `${this.#start}${100_000_000 + this.#sent}"}`;
+    let status = 0;
+    // `dispatch` rather than `request`: a stream per answer would cost more than the answer.
+    this.#pool.dispatch(
+      { method: 'POST', path: this.#path, headers, body },
+      {
+        onRequestStart() {},
+        onResponseStart(_controller, statusCode) {
+          status = statusCode;
+        },
+        onResponseData() {},
+        onResponseEnd: () => {
+          if (status !== 201) return answered(new Error(`an order was answered ${status}`));
+          this.#accepted += 1;
+          answered();
+        },
+        onResponseError(_controller, error) {
+          answered(error);
+        },
+      },
+    );
+  }
+
+  close(): Promise<void> {
+    return this.#pool.destroy();
+  }
+}
+
+/** Resolves with orders per second. */
+function closedLoop(buyers: Buyers, { connections, closedSeconds }: GeneratorOptions): Promise<number> {
+  const startedMs = performance.now();
+  let waiting = connections;
+  return new Promise((resolve, reject) => {
+    const next = (error?: Error) => {
+      if (error !== undefined) return reject(error);
+      const spentMs = performance.now() - startedMs;
+      if (spentMs < closedSeconds * 1_000) return buyers.order(next);
+      waiting -= 1;
+      if (waiting === 0) resolve((buyers.accepted / spentMs) * 1_000);
+    };
+    for (let i = 0; i < connections; i++) buyers.order(next);
+  });
+}
+
+interface Times {
+  readonly latency: RecordableHistogram;
+  readonly lateness: RecordableHistogram;
+}
+
+function record(histogram: RecordableHistogram, ms: number): void {
+  histogram.record(Math.max(1, Math.round(ms * 1e6)));
+}
+
+function openLoop(buyers: Buyers, { rate, openSeconds }: GeneratorOptions): Promise<Times> {
+  // Of nanoseconds, to three digits.
+  const times = { latency: createHistogram({ figures: 3 }), lateness: createHistogram({ figures: 3 }) };
+  const total = Math.round(rate * openSeconds);
+  const startedMs = performance.now();
+  let sent = 0;
+  let answered = 0;
+  return new Promise((resolve, reject) => {
+    const send = (dueMs: number) =>
+      buyers.order((error) => {
+        if (error !== undefined) return reject(error);
+        record(times.latency, performance.now() - dueMs);
+        answered += 1;
+        if (answered === total) resolve(times);
+      });
+    const pace = () => {
+      for (; sent < total; sent++) {
+        const dueMs = startedMs + (sent / rate) * 1_000;
+        const lateMs = performance.now() - dueMs;
+        if (lateMs < 0) break;
+        record(times.lateness, lateMs);
+        send(dueMs);
+      }
+      // A timer would wake us up once a millisecond at best, and every order would be late.
+      if (sent < total) setImmediate(pace);
+    };
+    pace();
+  });
+}
+
+async function generate(options: GeneratorOptions): Promise<GeneratorResult> {
+  const buyers = new Buyers(options);
+  try {
+    const closedPerSecond = await closedLoop(buyers, options);
+    const { latency, lateness } = await openLoop(buyers, options);
+    const inMs = (histogram: RecordableHistogram) =>
+      options.percentiles.map((share) => histogram.percentile(share * 100) / 1e6);
+    const { accepted } = buyers;
+    return { accepted, closedPerSecond, latencyMs: inMs(latency), latenessMs: inMs(lateness) };
+  } finally {
+    await buyers.close();
+  }
+}
+
+process.stdout.write(JSON.stringify(await generate(JSON.parse(process.argv[2]!) as GeneratorOptions)));

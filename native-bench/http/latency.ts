@@ -1,0 +1,135 @@
+/**
+ * How long an order takes at half of what leiniao and the generator can do together, in an open loop: leiniao beside bare
+ * uWebSockets.js at the same rate.
+ */
+import { fileURLToPath } from 'node:url';
+import type { BenchRun } from '../harness/bench.js';
+import { runProgram } from '../harness/programs.js';
+import { median } from '../harness/statistics.js';
+import { nextPrefix } from './closed-loop.js';
+import type { GeneratorOptions, GeneratorResult } from './generator.js';
+import { sku } from './servers/answers.js';
+import { type Shop, unitsTaken } from './shop.js';
+import type { Shops } from './shops.js';
+
+const generator = fileURLToPath(new URL('./generator.js', import.meta.url));
+
+const connections = 64;
+/** Of the capacity, so that nobody waits only because the machine is full. */
+const rateShare = 0.5;
+const capacityRounds = 3;
+
+/** Seconds of the loops. The closed one warms up, so its length is part of the method. */
+const closedSeconds = { smoke: 0.2, quick: 0.5, full: 1 } as const;
+const openSeconds = { smoke: 0.2, quick: 1, full: 3 } as const;
+
+/** Each a figure; the target is for leiniao beside bare. */
+const figures = [
+  { name: 'p50', share: 0.5 },
+  { name: 'p90', share: 0.9 },
+  { name: 'p99', share: 0.99, target: 1.5 },
+  { name: 'p99.9', share: 0.999 },
+] as const;
+
+/** Where the curve has its points. */
+const shares = [0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999];
+
+/** Runs the generator. Rejects unless as many units were taken as orders accepted: all that were sent. */
+async function generate(shop: Shop, load: Pick<GeneratorOptions, 'closedSeconds' | 'openSeconds' | 'rate'>) {
+  const options: GeneratorOptions = {
+    ...{ url: shop.url, sale: 'bench', sku, prefix: nextPrefix(), connections, percentiles: shares, ...load },
+  };
+  const before = await unitsTaken(shop, 'bench');
+  const output = await runProgram(process.execPath, [generator, JSON.stringify(options)]);
+  const result = JSON.parse(output) as GeneratorResult;
+  const taken = (await unitsTaken(shop, 'bench')) - before;
+  if (taken !== result.accepted) throw new Error(`${taken} units were taken, ${result.accepted} accepted`);
+  return result;
+}
+
+/** Orders per second of leiniao and the generator together. */
+async function capacityOf(run: BenchRun, shop: Shop): Promise<number> {
+  const rates: number[] = [];
+  for (let round = 0; round < (run.profile.measures ? capacityRounds : 1); round++) {
+    const load = { closedSeconds: closedSeconds[run.profile.name], openSeconds: 0.01, rate: 1_000 };
+    rates.push((await generate(shop, load)).closedPerSecond);
+  }
+  return median(rates);
+}
+
+function at(result: GeneratorResult, share: number, times: 'latencyMs' | 'latenessMs'): number {
+  return result[times][shares.indexOf(share)]!;
+}
+
+/** With the fewest digits that say it. */
+function ms(value: number): string {
+  return `${value.toPrecision(2)} ms`;
+}
+
+export async function latency(run: BenchRun, shops: Shops): Promise<void> {
+  const { name: profile } = run.profile;
+  const capacity = await capacityOf(run, shops.memory);
+  const rate = Math.max(100, Math.round((capacity * rateShare) / 100) * 100);
+  const load = { closedSeconds: closedSeconds[profile], openSeconds: openSeconds[profile], rate };
+  const contenders = { 'bare uWebSockets.js': shops.bare, leiniao: shops.memory };
+  const results = await run.turns(
+    Object.entries(contenders).map(([name, shop]) => ({ name, measure: () => generate(shop, load) })),
+    (name, round, result) =>
+      run.say(`latency, round ${round}: ${name} p99 ${ms(at(result, 0.99, 'latencyMs'))}`),
+  );
+  for (const { name, share, ...goal } of figures) {
+    run.keep(
+      {
+        name: `latency ${name}, memory, open loop`,
+        unit: 'ms',
+        better: 'lower',
+        ratios: [{ of: 'leiniao', to: 'bare uWebSockets.js', ...goal }],
+      },
+      Object.fromEntries(
+        [...results].map(([contender, rounds]) => [
+          contender,
+          rounds.map((round) => at(round, share, 'latencyMs')),
+        ]),
+      ),
+    );
+  }
+  run.curves({
+    name: `latency of an order at ${rate} orders/s, open loop, durability memory`,
+    x: { label: 'one order in', scale: 'log' },
+    y: { label: 'is slower than, ms', scale: 'log' },
+    lines: [...results].map(([name, rounds]) => ({
+      name,
+      // A percentile that stands on less than a handful of orders is luck.
+      points: shares
+        .filter((share) => (1 - share) * rate * load.openSeconds >= 5)
+        .map(
+          (share) =>
+            [
+              Math.round(1 / (1 - share)),
+              median(rounds.map((round) => at(round, share, 'latencyMs'))),
+            ] as const,
+        ),
+    })),
+  });
+  noteGenerator(run, capacity, rate, results);
+}
+
+function noteGenerator(
+  run: BenchRun,
+  capacity: number,
+  rate: number,
+  results: ReadonlyMap<string, readonly GeneratorResult[]>,
+): void {
+  const late = [...results].map(([name, rounds]) => {
+    const of = (share: number) => ms(median(rounds.map((round) => at(round, share, 'latenessMs'))));
+    return `${of(0.5)} in the median and ${of(0.99)} at p99 beside ${name}`;
+  });
+  run.note(
+    `Open loop: ${rate} orders/s over ${connections} connections, half of the ${Math.round(capacity)} that leiniao and ` +
+      'the generator do together in a closed loop; every latency counts from when the order was due.',
+  );
+  run.note(
+    `What the generator adds is in both figures: it sent its orders late by ${late.join(', ')}; the rest of bare's ` +
+      'latency is the way there and back and its own reading of the answer.',
+  );
+}

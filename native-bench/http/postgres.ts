@@ -1,0 +1,108 @@
+/** A PostgreSQL server of our own: a unix socket and a data folder, no port. It runs as somebody else where we are root. */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, chownSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { findProgram, runProgram, type Started, startProgram } from '../harness/programs.js';
+
+export const postgresInstall = 'apt-get install postgresql';
+
+const readyMsMax = 30_000;
+
+interface Account {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+function accountOf(user: string): Account | undefined {
+  try {
+    const ask = (flag: string) => Number(execFileSync('id', [flag, user], { stdio: 'pipe' }));
+    return { uid: ask('-u'), gid: ask('-g') };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The folder of its programs, the newest version first; Debian has them outside PATH. */
+export function findPostgres(): string | undefined {
+  const root = '/usr/lib/postgresql';
+  let versions: string[] = [];
+  try {
+    versions = readdirSync(root).sort((a, b) => Number(b) - Number(a));
+  } catch {
+    // Not from Debian's packages, or not at all.
+  }
+  const folders = versions.map((version) => join(root, version, 'bin'));
+  const initdb = findProgram('initdb', folders);
+  const postgres = findProgram('postgres', folders);
+  return initdb === undefined || postgres === undefined ? undefined : join(postgres, '..');
+}
+
+async function query(socketFolder: string, text: string): Promise<void> {
+  const client = new pg.Client({ host: socketFolder, database: 'postgres', user: 'leiniao' });
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    await client.query(text);
+  } finally {
+    await client.end();
+  }
+}
+
+/**
+ * Starts it and makes its databases. Settings are PostgreSQL's own, except that no vacuum runs beside what is measured.
+ *
+ * @param folder is made; the folders above it are opened for the server's user to pass through
+ * @returns the server, and the folder of its socket
+ */
+export async function startPostgres(
+  programs: string,
+  parent: string,
+  databases: readonly string[],
+): Promise<Started & { readonly socketFolder: string }> {
+  const folder = join(parent, 'postgres');
+  mkdirSync(folder, { mode: 0o700 });
+  let account: Account | undefined;
+  if (process.getuid?.() === 0) {
+    account = accountOf('postgres') ?? accountOf('nobody');
+    if (account === undefined) throw new Error('PostgreSQL does not run as root, and there is nobody else');
+    chownSync(folder, account.uid, account.gid);
+    chmodSync(parent, 0o711);
+  }
+  const data = join(folder, 'data');
+  const options = { cwd: folder, ...account };
+  await runProgram(
+    join(programs, 'initdb'),
+    ['-D', data, '-U', 'leiniao', '--auth=trust', '--no-sync', '-E', 'UTF8', '--locale=C'],
+    options,
+  );
+  const settings = {
+    listen_addresses: '',
+    unix_socket_directories: folder,
+    log_min_messages: 'fatal',
+    autovacuum: 'off',
+  };
+  const started = startProgram(
+    join(programs, 'postgres'),
+    ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+    { stdio: ['ignore', 'ignore', 'inherit'], ...options },
+  );
+  try {
+    const startedMs = performance.now();
+    for (;;) {
+      try {
+        await query(folder, 'SELECT 1');
+        break;
+      } catch (error) {
+        if (started.child.exitCode !== null || performance.now() - startedMs > readyMsMax) throw error;
+        await sleep(50);
+      }
+    }
+    for (const database of databases) await query(folder, `CREATE DATABASE ${database}`);
+  } catch (error) {
+    await started.stop();
+    throw error;
+  }
+  return { ...started, socketFolder: folder };
+}
