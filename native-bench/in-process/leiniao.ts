@@ -1,0 +1,37 @@
+/** Starts rounds of leiniao, each in a process of its own. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Durability } from '#dist/config.js';
+import { runProgram } from '../harness/programs.js';
+import type { LeiniaoRound } from './leiniao-round.js';
+
+const program = fileURLToPath(new URL('leiniao-round.js', import.meta.url));
+
+export interface LeiniaoOptions {
+  readonly buyers: number;
+  readonly durability: Durability;
+  /** Data folder, made anew. Unused with durability `memory`. */
+  readonly folder: string;
+  /** Path of taskset, where all threads have to share one core. */
+  readonly taskset?: string;
+}
+
+/** @throws Error where the round found something wrong */
+export async function leiniaoRound(options: LeiniaoOptions): Promise<LeiniaoRound> {
+  const { buyers, durability, folder, taskset } = options;
+  const args = [...[program, '--buyers', String(buyers), '--durability', durability, '--folder', folder]];
+  const output =
+    taskset === undefined
+      ? await runProgram(process.execPath, args)
+      : await runProgram(taskset, ['-c', String(lastCore()), process.execPath, ...args]);
+  return JSON.parse(output) as LeiniaoRound;
+}
+
+/** The number of the last core that this process may use. Linux only, as taskset is. */
+function lastCore(): number {
+  const status = readFileSync('/proc/self/status', 'utf8');
+  const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(status)?.[1];
+  const last = /(\d+)$/.exec(list ?? '')?.[1];
+  if (last === undefined) throw new Error('which cores this process may use is unknown');
+  return Number(last);
+}

@@ -1,0 +1,20 @@
+/** What every contender is asked for: one order by each of so many distinct buyers, in batches. */
+
+export const sale = 'bench';
+export const sku = 'sku-1';
+
+/** Orders of one call of `placeOrders`. */
+export const batchOrders = 8_000;
+
+/** Of the outcomes, one in so many is read back. */
+export const checkedOf = 1_000;
+
+/** Buyer number `i`, from 0. 12 bytes, of the 100,000th to the millionth. */
+export function buyerName(i: number): string {
+  return `buyer-${i}`;
+}
+
+/** The stock to begin with: one unit is left over, so that whoever comes again meets the limit and not an empty shelf. */
+export function stockFor(buyers: number): number {
+  return buyers + 1;
+}
