@@ -90,7 +90,7 @@ function describeDisk(folder: string): string {
   return `${found?.kind ?? 'unknown file system'} at ${path}`;
 }
 
-const packages = ['uWebSockets.js', 'piscina', 'lmdb', 'msgpackr', 'fastify', 'ioredis', 'pg', 'autocannon'];
+const packages = ['uWebSockets.js', 'piscina', 'lmdb', 'msgpackr', 'fastify', 'ioredis', 'pg'];
 
 /** What this machine is. Takes a while: it asks every program for its version. */
 export function describeMachine(): Machine {
@@ -110,11 +110,7 @@ export function describeMachine(): Machine {
       'g++': numberOf(versionOf('g++', '--version')),
       'redis-server': numberOf(versionOf('redis-server', '--version')),
       postgres: numberOf(
-        versionOf(
-          'sh',
-          '-c',
-          '"$(ls /usr/lib/postgresql/*/bin/postgres | tail -1)" --version',
-        ),
+        versionOf('sh', '-c', '"$(ls /usr/lib/postgresql/*/bin/postgres | tail -1)" --version'),
       ),
     },
     loadBefore: loadavg().map((value) => Math.round(value * 100) / 100),

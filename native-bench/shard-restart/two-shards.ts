@@ -40,7 +40,7 @@ export class TwoShards {
     this.#dispatcher = dispatcher;
     const stock = new StockTable(memory.stock);
     this.control = new SaleControl({
-      ...{ catalogue, dispatcher, stock, records: undefined, clock, onFailedWrite: onDefect },
+      ...{ catalogue, dispatcher, stock, records: undefined, clock, onFailure: onDefect },
     });
     this.#pool = new ShardPool({
       heapMiBMax: 1_024,
