@@ -89,6 +89,10 @@ export const limits = {
   inFlightReservedShare: 8,
   /** Requests that a shard looks ahead at together. */
   lookAheadLanes: 32,
+  /** So many answers at once are between two rings of an acceptor's doorbell. A multiple of the lanes. */
+  repliesPerRing: 256,
+  /** Orders that a batch sends before others get their turn. */
+  batchTurnMax: 8_192,
   /** The least an acceptor's in-flight table may hold. */
   inFlightMin: 256,
   /** How long a shard may take for an operator's command: longer than any flush. */
@@ -262,6 +266,7 @@ assert(limits.stockRowsMax <= 1 << 16, 'a stock row fits the order record');
 assert(limits.skusPerSaleMax <= limits.skusMax, 'the largest sale fits the engine');
 assert(limits.restocksPendingMax < limits.controlPendingMax, 'restocks leave room for other changes');
 assert(limits.skusMax <= limits.stockRowsMax, 'every SKU has a stock row');
+assert(limits.repliesPerRing % limits.lookAheadLanes === 0, 'a ring comes after whole groups');
 assert(limits.controlWindow <= limits.inFlightMin, 'a window fits in flight');
 assert(limits.stockMax < 2 ** 31, 'a counter fits an Int32');
 assert(limits.shardRetryMsMin <= limits.shardRetryMsMax, 'pauses between restarts grow to their limit');

@@ -9,7 +9,7 @@ import { codes, invalid, type Refusal, refuse } from '../errors.js';
 import { newReply, Opcode, type Reply } from '../memory/records.js';
 import type { StockTable } from '../memory/stock-table.js';
 import type { ReceiptSigner } from '../receipt/signer.js';
-import type { Catalogue, CatalogueSale } from '../sale/catalogue.js';
+import type { Catalogue, CatalogueSale, CatalogueSku } from '../sale/catalogue.js';
 import type { Order } from '../sale/order.js';
 import type { OrderAddress, OrderIds } from '../sale/order-id.js';
 import { Status, statusName } from '../sale/order-state.js';
@@ -254,6 +254,9 @@ class PlaceBatch implements ReplySink, Waiter {
   readonly #count: number;
   #next = 0;
   #settled = 0;
+  /** One that has passed the check; most of a batch are for the same SKU. */
+  #last: OrderRequest | undefined = undefined;
+  #lastSku: CatalogueSku | undefined = undefined;
 
   constructor(
     context: OrderContext,
@@ -274,10 +277,17 @@ class PlaceBatch implements ReplySink, Waiter {
   resume(): void {
     const { dispatcher, clock } = this.#context;
     const nowMs = clock();
+    const endOfTurn = this.#next + limits.batchTurnMax;
+    // What was known of a SKU may have changed since the last turn.
+    this.#lastSku = undefined;
     for (; this.#next < this.#count; this.#next++) {
       const index = this.#next;
+      if (index === endOfTurn && dispatcher.awaitRoom(this)) return;
       const dispatched = this.#send(this.#requests[index], index, nowMs);
-      if (dispatched === 'dispatched') continue;
+      if (dispatched === 'dispatched') {
+        if ((index + 1) % limits.publishCountMax === 0) dispatcher.collect();
+        continue;
+      }
       // A single order is answered rather than kept waiting: its caller has no batch to be patient about.
       if (dispatched === 'overloaded' && this.#count > 1 && dispatcher.awaitRoom(this)) return;
       if (dispatched !== 'refused') this.#outcomes.refuse(index, outcomeOfDispatch(dispatched));
@@ -289,8 +299,13 @@ class PlaceBatch implements ReplySink, Waiter {
   /** Dispatches a request, unless it is refused at once; then its outcome is kept here. */
   #send(request: OrderRequest | undefined, index: number, nowMs: number): Dispatched | 'refused' {
     const { catalogue, dispatcher } = this.#context;
-    const known = isOrderRequest(request) ? request : undefined;
-    const sku = known && catalogue.get(known.sale)?.skuById.get(known.sku);
+    const known = isOrderRequest(request, this.#last) ? request : undefined;
+    let sku = this.#lastSku;
+    if (known !== undefined && (sku === undefined || known.sale !== sku.sale.id || known.sku !== sku.sku)) {
+      sku = catalogue.get(known.sale)?.skuById.get(known.sku);
+      this.#last = known;
+      this.#lastSku = sku;
+    }
     if (known === undefined || sku === undefined) {
       this.#outcomes.refuseWith(index, this.#whyNot(request));
       return 'refused';

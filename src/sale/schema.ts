@@ -76,8 +76,12 @@ export function isOrderBody(value: unknown): value is OrderBody {
   return isPlace(value as OrderBody);
 }
 
-/** The same as `orderRequest.Check`, written out likewise. */
-export function isOrderRequest(value: unknown): value is OrderRequest {
+/**
+ * The same as `orderRequest.Check`, written out likewise.
+ *
+ * @param passed one that has passed: an id that it has too need not be checked again
+ */
+export function isOrderRequest(value: unknown, passed?: OrderRequest): value is OrderRequest {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   for (const name in value) {
     switch (name) {
@@ -93,18 +97,16 @@ export function isOrderRequest(value: unknown): value is OrderRequest {
   }
   const { sale, idempotencyKey: key } = value as OrderRequest;
   return (
-    isPlace(value as OrderRequest) &&
-    typeof sale === 'string' &&
-    isId(sale) &&
+    isPlace(value as OrderRequest, passed) &&
+    ((passed !== undefined && sale === passed.sale) || isId(sale)) &&
     (key === undefined || (typeof key === 'string' && isPrintable(key, limits.idempotencyKeyBytesMax)))
   );
 }
 
-function isPlace({ sku, buyer, quantity }: OrderBody): boolean {
+function isPlace({ sku, buyer, quantity }: OrderBody, passed?: OrderBody): boolean {
   return (
-    typeof sku === 'string' &&
     typeof buyer === 'string' &&
-    isId(sku) &&
+    ((passed !== undefined && sku === passed.sku) || isId(sku)) &&
     isPrintable(buyer, limits.buyerBytesMax) &&
     (quantity === undefined ||
       (Number.isInteger(quantity) && quantity >= 1 && quantity <= limits.quantityMax))

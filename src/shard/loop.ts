@@ -148,14 +148,19 @@ export class ShardLoop {
     // Every request gets exactly one reply, so a batch takes no more than the reply ring has room for.
     const count = Math.min(requests.waiting(), room, replies.free());
     if (count === 0) return 0;
+    let replied = false;
     for (let i = 0; i < count; i += lanes) {
       const group = Math.min(lanes, count - i);
       this.#answerGroup(link, index, group);
       requests.release(group);
       this.#state.publishStock();
-      // Refusals don't wait for the disk.
-      if (replies.publish()) link.doorbell.ring();
+      // Refusals don't wait for the disk. Whoever polls sees them at once; to wake a thread costs more than to answer.
+      if (replies.publish()) replied = true;
+      if (!replied || (i + group) % limits.repliesPerRing !== 0) continue;
+      link.doorbell.ring();
+      replied = false;
     }
+    if (replied) link.doorbell.ring();
     return count;
   }
 
