@@ -199,7 +199,7 @@ export class SimulatedProcess {
       (commit) => applyCommit(state, commit),
     );
     state.checkCounters();
-    const store = new FaultyStore(real, folder);
+    const store = new FaultyStore(real, folder, this.#world.onFailure);
     const batch = new Batch();
     const commands = new Commands({
       ...{ state, batch, durability: durabilities.indexOf(durability) },
@@ -228,7 +228,10 @@ export class SimulatedProcess {
   async #putRecord(record: SaleRecord): Promise<void> {
     const fault = this.recordFault;
     this.recordFault = false;
-    if (fault) throw new InjectedFault('the catalogue could not be written');
+    if (fault) {
+      this.#world.onFailure('failed records');
+      throw new InjectedFault('the catalogue could not be written');
+    }
     this.#world.records.set(record.id, structuredClone(record));
   }
 }

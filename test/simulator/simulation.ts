@@ -15,7 +15,7 @@ export interface Findings {
   readonly seed: number;
   /** Promises that were broken, a sentence each. */
   readonly violations: readonly string[];
-  /** Questions and faults: so that a run that did nothing is not taken for one that found nothing. */
+  /** Questions, faults that happened, and SKUs that were sold out: so that a run that did nothing is not taken for one that found nothing. */
   readonly counts: Readonly<Record<string, number>>;
   /** By kind: how often clients heard it. */
   readonly answers: Readonly<Record<string, number>>;
@@ -64,7 +64,7 @@ class Simulation {
   readonly #lastBuyers: string[] = [];
 
   constructor(seed: number, path: string, trace: (event: string) => void) {
-    this.#world = new World(seed, path);
+    this.#world = new World(seed, path, (failure) => this.#count(failure));
     this.#inFlightMax = this.#world.pick([8, 16, inFlightRoomy]);
     this.#auditor = new Auditor(this.#inFlightMax === inFlightRoomy, trace);
     this.#clients = new Clients(this.#world, this.#auditor);
@@ -135,12 +135,10 @@ class Simulation {
       process.crashShard(shard);
     } else if (roll < 6) {
       const fault = world.pick(['before', 'after', 'torn'] as const);
-      this.#count(`${fault} faults`);
       const store = process.storeOf(shard);
       store.tornBytes = 1 + world.below(tornBytesMax);
       store.armed = fault;
     } else if (roll < 7) {
-      this.#count('failed records');
       process.recordFault = true;
     } else {
       await this.#restart(process);
