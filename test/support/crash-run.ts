@@ -73,6 +73,15 @@ export class CrashRun {
     this.expectNothingWrong();
   }
 
+  /** Lets the storm go on until so many orders were told of at each stage that an order may come to. */
+  async reaches(count: number, deadlineMs = 30_000): Promise<void> {
+    const stages = ['confirmed', 'cancelled', 'expired', 'reacquired'] as const;
+    const reached = () => stages.every((stage) => this.judge.count(stage) >= count);
+    const over = () => this.#failure !== undefined || reached();
+    await until(`${count} orders of each: ${stages.join(', ')}`, over, deadlineMs);
+    this.expectNothingWrong();
+  }
+
   async turnsAway(more: number): Promise<void> {
     const wanted = this.storm.turnedAway + more;
     const reached = () => this.#failure !== undefined || this.storm.turnedAway >= wanted;
