@@ -185,7 +185,7 @@ onEveryEngine(() => {
 
     test('paused before it opens stays scheduled, and opens paused', async () => {
       const id = newSaleId();
-      await api.put(id, { startsAt: iso(Date.now() + 150), skus: [{ sku: 'phone', stock: 1 }] });
+      await api.put(id, { startsAt: iso(Date.now() + 1_000), skus: [{ sku: 'phone', stock: 1 }] });
       expect((await api.post(`/v1/sales/${id}/pause`)).sale.phase).toBe('scheduled');
       await until('the start', async () => (await api.get(`/v1/sales/${id}`)).sale.phase === 'paused');
       expectProblem(await api.order(id, { sku: 'phone', buyer: 'u-1' }), 'paused');
