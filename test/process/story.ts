@@ -1,6 +1,7 @@
 /** Stories to tell the judge of the torture tests: each begins with a click that gets an order, and goes on as it is told. */
 import { Answer, type SkuJson } from '../support/api.js';
-import { type Click, type Offer, OrderJudge, type Restock, type ToldOrder } from '../support/order-judge.js';
+import { OrderJudge } from '../support/order-judge.js';
+import type { Click, Offer, Restock, ToldOrder } from '../support/told-facts.js';
 
 export const offer: Offer = { sale: 's', sku: 'a', holdSeconds: 1, stock: 10, limitPerBuyer: 3 };
 /** Beside it, and never sold: for orders that are suddenly for something else. */

@@ -2,9 +2,10 @@
 import { expect, onTestFinished } from 'vitest';
 import { Api, type SkuJson } from './api.js';
 import { JudgedStorm } from './judged-storm.js';
-import { type Offer, OrderJudge } from './order-judge.js';
+import { OrderJudge } from './order-judge.js';
 import { runCli } from './run-cli.js';
 import { ServeProcess } from './serve-process.js';
+import type { Offer } from './told-facts.js';
 import { until, within } from './until.js';
 
 /** Two sales on several shards: what is plentiful, what is limited, and what is gone at once and comes back. */
