@@ -2,11 +2,11 @@
 import { expect } from 'vitest';
 import type { Answer } from '../support/api.js';
 
-/** RFC 3339 in UTC with milliseconds, as API.md promises for every time. */
+/** RFC 3339 in UTC with milliseconds, as the HTTP contract promises for every time. */
 export const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 export const sizes = { inFlightMax: 256, ordersPerShardMax: 4_096 } as const;
 
-/** What API.md says of each code: status and whether a Retry-After comes with it. */
+/** What the HTTP contract says of each code: status and whether a Retry-After comes with it. */
 const table: Readonly<Record<string, { status: number; retryAfter?: true }>> = {
   invalid_request: { status: 400 },
   not_found: { status: 404 },

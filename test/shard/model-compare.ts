@@ -142,7 +142,7 @@ function stateOfModel(model: ShardModel, frozen: boolean): ReturnType<typeof sta
   };
 }
 
-/** Compares, and holds promise 1: the counters add up, are never negative, and sequences have no gaps. */
+/** Compares; and available + held + confirmed = total, none of them is negative, and sequences have no gaps. */
 export function compare(state: ShardState, model: ShardModel, frozen = true): void {
   const actual = stateOf(state, frozen);
   const wanted = stateOfModel(model, frozen);
@@ -150,7 +150,7 @@ export function compare(state: ShardState, model: ShardModel, frozen = true): vo
   if (!isDeepStrictEqual(actual, wanted)) expect(actual).toEqual(wanted);
   for (const { total, available, held, confirmed } of actual.readers) {
     if (available + held + confirmed !== total || Math.min(available, held, confirmed) < 0) {
-      expect.fail(`promise 1: ${JSON.stringify({ total, available, held, confirmed })}`);
+      expect.fail(`the counters do not add up: ${JSON.stringify({ total, available, held, confirmed })}`);
     }
   }
   for (const row of rows) {
