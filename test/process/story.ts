@@ -1,4 +1,5 @@
 /** Stories to tell the judge of the torture tests: each begins with a click that gets an order, and goes on as it is told. */
+import { describe, expect, test } from 'vitest';
 import { Answer, type SkuJson } from '../support/api.js';
 import { OrderJudge } from '../support/order-judge.js';
 import type { Click, Offer, Restock, ToldOrder } from '../support/told-facts.js';
@@ -145,4 +146,36 @@ export class Story {
     this.judge.concludes();
     return this.judge.wrongs;
   }
+}
+
+export const right: SkuJson = { ...unsold, available: 8, held: 2 };
+export const sold: SkuJson = { ...unsold, available: 8, confirmed: 2 };
+/** With a unit that another buyer holds. */
+export const both: SkuJson = { ...unsold, available: 7, held: 3 };
+
+export const confirmed = { status: 'confirmed', expiresAt: null } as const;
+export const cancelled = { status: 'cancelled', expiresAt: null } as const;
+
+/** Time for the hold to run out. */
+export const holdMs = 1_200;
+
+/** His hold runs out, he hears of it, and somebody buys nearly all that there is. */
+export function losesHisUnits(story: Story): void {
+  story.waits(holdMs).step('read', { ...story.order, status: 'expired' });
+  story.sell({}, 'v', 9);
+}
+
+/** By what is wrong with it: a story, and the sentences that the judge must find for it, no more and no fewer. */
+export type WrongStories = Record<string, readonly [RegExp | readonly RegExp[], (story: Story) => void]>;
+
+/** A test of each. */
+export function areFoundWrong(of: string, stories: WrongStories): void {
+  describe(`of ${of}:`, () => {
+    test.each(Object.keys(stories))('%s is wrong', (name) => {
+      const [sentences, tell] = stories[name]!;
+      const story = new Story();
+      tell(story);
+      expect(story.ends()).toEqual([sentences].flat().map((sentence) => expect.stringMatching(sentence)));
+    });
+  });
 }
