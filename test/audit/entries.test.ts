@@ -27,6 +27,9 @@ async function auditOf(...journals: ForgedJournal[]): Promise<AuditReport> {
 const laterMs = opensMs + 20_000;
 const deadlineMs = opensMs + 10_000 + holdMs;
 
+/** The last moment that a JavaScript Date can tell (ECMAScript, Time Values and Time Range). */
+const timeMsMax = 8.64e15;
+
 /** A sale that sells outright, beside the standard one. */
 const outright = {
   row: 2,
@@ -345,6 +348,8 @@ const cases: readonly Case[] = [
     1,
     (e) => e.define({ ...outright, limitPerBuyer: 1_000_001 }),
   ],
+  ['a limit below zero', /the limit per buyer is -1/, 1, (e) => e.define({ ...outright, limitPerBuyer: -1 })],
+  ['a hold below zero', /the hold is -1/, 1, (e) => e.define({ ...outright, holdSeconds: -1 })],
   [
     'a hold that cannot be',
     /the hold is 2592001/,
@@ -369,6 +374,24 @@ const cases: readonly Case[] = [
     /the end of the sale is no time/,
     1,
     (e) => e.define({ ...outright, endsAtMs: 0.5 }),
+  ],
+  [
+    'a start after all time',
+    /the start of the sale is no time/,
+    1,
+    (e) => e.define({ ...outright, startsAtMs: timeMsMax + 1, endsAtMs: Number.POSITIVE_INFINITY }),
+  ],
+  [
+    'a start before all time',
+    /the start of the sale is no time/,
+    1,
+    (e) => e.define({ ...outright, startsAtMs: -timeMsMax - 1 }),
+  ],
+  [
+    'an end after all time',
+    /the end of the sale is no time/,
+    1,
+    (e) => e.define({ ...outright, endsAtMs: timeMsMax + 1 }),
   ],
   [
     'an end before the start',
@@ -431,6 +454,7 @@ const cases: readonly Case[] = [
     1,
     (e) => e.define({ ...outright, sku: '..' }),
   ],
+  ['a long SKU id', /the SKU id is of 65 bytes/, 1, (e) => e.define({ ...outright, sku: 'x'.repeat(65) })],
   ['no SKU id', /the SKU id is of 0 bytes/, 1, (e) => e.define({ ...outright, sku: '' })],
 ];
 
@@ -476,6 +500,8 @@ describe('a commit that is not as it should be is named:', () => {
       (r) => r.writeInt32LE(9, field.previous),
     ],
     ['no time', /its time is none/, undefined, (r) => r.writeDoubleLE(Number.NaN, field.timeMs)],
+    ['a time before all', /its time is none/, undefined, (r) => r.writeDoubleLE(-1, field.timeMs)],
+    ['a time after all', /its time is none/, undefined, (r) => r.writeDoubleLE(timeMsMax + 1, field.timeMs)],
     [
       'half a millisecond',
       /its time is none/,
@@ -533,9 +559,12 @@ describe('a commit that is not as it should be is named:', () => {
     expect(report.findings[0]!.entry).toBe(entry);
   });
 
-  test('a record too short to be one', async () => {
+  test.each([
+    ['too short to be one', 40],
+    ['of no whole words', 98],
+  ])('a record %s', async (_, bytes) => {
     const journal = new ForgedJournal().begin();
-    journal.records.push(Buffer.alloc(40));
+    journal.records.push(Buffer.alloc(bytes));
     expect((await auditOf(journal)).findings[0]).toMatchObject({
       commit: 3,
       text: 'its length is impossible',
