@@ -1,4 +1,4 @@
-/** The walls of DESIGN.md: who may import whom, and which package, API or clock lives where. Read from the sources. */
+/** The walls between the parts of src/: who may import whom, and which package, API or clock lives where. Read from the sources. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -94,7 +94,7 @@ const walls: Readonly<Record<string, readonly string[]>> = {
 const allows = (allowed: readonly string[], to: string): boolean =>
   allowed.some((name) => (name.endsWith('/') ? to.startsWith(name) : to === name));
 
-test('the folders are those of DESIGN.md, and so are the files beside them', () => {
+test('every folder has its walls, and beside the folders are the files named here', () => {
   const folders = new Set([...sources.keys()].map(folderOf).filter((folder) => folder !== ''));
   expect([...folders].sort()).toEqual(Object.keys(walls).sort());
   const files = [...sources.keys()].filter((path) => folderOf(path) === '').sort();

@@ -55,13 +55,26 @@ beforeAll(async () => {
 
 afterAll(() => removeTempDir(home));
 
-/** Copies the folder and changes bytes of one shard's database. */
-function damaged(path: string, shard: number, change: (bytes: Buffer) => void): string {
+/** Copies the folder and changes one shard's database; `change` gets a copy of its bytes and may return the same one. */
+function damaged(path: string, shard: number, change: (bytes: Buffer) => Buffer): string {
   cpSync(whole, path, { recursive: true });
-  const bytes = readFileSync(dataOf(whole, shard));
-  change(bytes);
-  writeFileSync(dataOf(path, shard), bytes);
+  writeFileSync(dataOf(path, shard), change(readFileSync(dataOf(whole, shard))));
   return path;
+}
+
+/** In bytes: what is asked for when a database is made. */
+const pageBytes = 4096;
+
+/** Writes one byte all over some pages. */
+function spoilt(bytes: Buffer, fromPage: number, toPage: number, byte: number): Buffer {
+  return bytes.fill(byte, fromPage * pageBytes, toPage * pageBytes);
+}
+
+/** How many bytes of a database are in use, by the newer of its meta pages (MDB_meta of LMDB's mdb.c). */
+function inUse(bytes: Buffer): number {
+  const [even, odd] = [0, pageBytes].map((at) => bytes.subarray(at, at + 160)) as [Buffer, Buffer];
+  const newer = odd.readBigUInt64LE(152) > even.readBigUInt64LE(152) ? odd : even;
+  return (Number(newer.readBigUInt64LE(144)) + 1) * pageBytes;
 }
 
 /** Every place in the file where `record` stands: LMDB leaves old copies of small ones behind. */
@@ -95,6 +108,7 @@ test(seeded(`${flips} damaged bytes of commit records are found, and the commit 
       expect(places.length).toBeGreaterThan(0);
       const bit = 1 << random(8);
       for (const at of places) bytes[at + offset]! ^= bit;
+      return bytes;
     });
     return { path, shard, number, offset };
   });
@@ -117,8 +131,10 @@ test(seeded(`${flips} damaged bytes anywhere in a database are found, or change 
     const shard = random(shards);
     return damaged(join(folder, `${i}`), shard, (bytes) => {
       // Every other time where a page says what it is: there a byte can lead LMDB astray.
-      const at = i % 2 === 0 ? random(bytes.length) : random(bytes.length / 4096) * 4096 + random(64);
+      const at =
+        i % 2 === 0 ? random(bytes.length) : random(bytes.length / pageBytes) * pageBytes + random(64);
       bytes[at]! ^= 1 << random(8);
+      return bytes;
     });
   });
   const [intact, ...results] = auditAll([whole, ...paths]);
@@ -133,11 +149,12 @@ test(seeded(`${flips} damaged bytes anywhere in a database are found, or change 
 test(seeded('a database cut short, or with a spoilt page, is found or exports the same'), () => {
   const random = wholeNumbersFrom(seed + 2);
   const folder = tempDir();
-  const paths = Array.from({ length: 60 }, (_, i) => {
+  const paths = Array.from({ length: 90 }, (_, i) => {
     const shard = random(shards);
     return damaged(join(folder, `${i}`), shard, (bytes) => {
-      const page = random(bytes.length / 4096);
-      bytes.fill(i % 2 === 0 ? 0 : 0xff, page * 4096, (page + 1) * 4096);
+      if (i % 3 === 0) return bytes.subarray(0, random(bytes.length));
+      const page = random(bytes.length / pageBytes);
+      return spoilt(bytes, page, page + 1, i % 3 === 1 ? 0 : 0xff);
     });
   });
   const [intact, ...results] = auditAll([whole, ...paths]);
@@ -145,4 +162,44 @@ test(seeded('a database cut short, or with a spoilt page, is found or exports th
     ({ verdict, exported }) => verdict === 'sound' && exported !== intact!.exported,
   );
   expect(missed).toEqual([]);
+});
+
+/** What nobody may miss: each of these takes something that every database needs. */
+const fatal: readonly (readonly [what: string, text: RegExp, change: (bytes: Buffer) => Buffer])[] = [
+  ['cut to nothing', /is missing or empty$/, (bytes) => bytes.subarray(0, 0)],
+  ['cut to its first byte', /or its beginning is damaged$/, (bytes) => bytes.subarray(0, 1)],
+  ['cut to its first page', /or its beginning is damaged$/, (bytes) => bytes.subarray(0, pageBytes)],
+  ['cut to its beginning', /that leads nowhere$/, (bytes) => bytes.subarray(0, 2 * pageBytes)],
+  [
+    'without its last byte',
+    /is cut short: \d+ of \d+ bytes$/,
+    (bytes) => bytes.subarray(0, inUse(bytes) - 1),
+  ],
+  // Which of its pages is the last one is LMDB's affair.
+  ['without its last page', /is cut short|leads/, (bytes) => bytes.subarray(0, inUse(bytes) - pageBytes)],
+  ['without its first meta page', /or its beginning is damaged$/, (bytes) => spoilt(bytes, 0, 1, 0)],
+  ['with its second meta page spoilt', /or its beginning is damaged$/, (bytes) => spoilt(bytes, 1, 2, 0xff)],
+  [
+    'with nothing behind its meta pages',
+    /newest state$/,
+    (bytes) => spoilt(bytes, 2, bytes.length / pageBytes, 0),
+  ],
+  [
+    'with all behind its meta pages spoilt',
+    /newest state$/,
+    (bytes) => spoilt(bytes, 2, bytes.length / pageBytes, 0xff),
+  ],
+];
+
+test.each(fatal)('a database %s is found, in whichever shard', (_, text, change) => {
+  const folder = tempDir();
+  const paths = Array.from({ length: shards }, (_, shard) =>
+    damaged(join(folder, `${shard}`), shard, change),
+  );
+  for (const [shard, { verdict, finding, exported }] of auditAll(paths).entries()) {
+    expect({ verdict, exported, finding }).toEqual({
+      ...{ verdict: 'wrong', exported: 'ended early' },
+      finding: { shard, text: expect.stringMatching(text) },
+    });
+  }
 });

@@ -14,14 +14,30 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { audit } from '../../dist/audit/audit.js';
 import { CannotAudit } from '../../dist/audit/cannot-audit.js';
+import { limits } from '../../dist/config.js';
 import { Journal } from '../../dist/store/journal.js';
 import { openEnvironment } from '../../dist/store/lmdb.js';
 import { storeId } from '../support/commits.js';
 import { ForgedJournal, opensMs, writeFolder } from '../support/forged-folder.js';
 import { tempDir } from '../support/temp-dir.js';
+
+/** The auditor looks again, after a pause, at a database that looks damaged: what happens in each pause. */
+const pauses = vi.hoisted(() => ({ happens: (): void => undefined, count: 0 }));
+
+vi.mock('node:timers/promises', () => ({
+  setTimeout: async () => {
+    pauses.count += 1;
+    pauses.happens();
+  },
+}));
+
+afterEach(() => {
+  pauses.happens = () => undefined;
+  pauses.count = 0;
+});
 
 describe('there is nothing to audit', () => {
   const description = { format: 1, storeId, shards: 1, complete: true };
@@ -58,21 +74,39 @@ function write(path: string, description: unknown): void {
   writeFileSync(join(path, 'leiniao.json'), JSON.stringify(description));
 }
 
+/** Opens a shard's database for as long as `use` runs. At `magicAt` are the four bytes that say it is LMDB's. */
+async function withDatabase(
+  path: string,
+  use: (file: number, magicAt: number) => Promise<void>,
+): Promise<void> {
+  const file = openSync(join(path, 'shard-000/data.mdb'), 'r+');
+  try {
+    await use(file, 24);
+  } finally {
+    closeSync(file);
+  }
+}
+
 test('a database that changes all the time, and never looks whole, is too busy to be audited', async () => {
   const path = await folder();
-  const file = openSync(join(path, 'shard-000/data.mdb'), 'r+');
-  let round = 0;
-  const spoil = () => writeSync(file, Buffer.of(round++ & 0xff), 0, 1, 25);
-  spoil();
-  const writer = setInterval(spoil, 1);
-  try {
+  await withDatabase(path, async (file, magicAt) => {
+    const spoil = () => writeSync(file, Buffer.of(pauses.count), 0, 1, magicAt);
+    spoil();
+    pauses.happens = spoil;
     const refusal = audit(path);
     await expect(refusal).rejects.toThrow(CannotAudit);
     await expect(refusal).rejects.toThrow(/is being written too fast to be checked; try again/);
-  } finally {
-    clearInterval(writer);
-    closeSync(file);
-  }
+  });
+  expect(pauses.count).toBe(limits.snapshotChecksMax - 1);
+});
+
+test('a database that stays as it is, and does not look whole, is damaged at the second look', async () => {
+  const path = await folder();
+  await withDatabase(path, async (file, magicAt) => {
+    writeSync(file, Buffer.alloc(4), 0, 4, magicAt);
+    expect((await audit(path)).findings[0]!.text).toMatch(/is not a database, or its beginning is damaged$/);
+  });
+  expect(pauses.count).toBe(1);
 });
 
 test.each(['data.mdb', 'lock.mdb'])(
@@ -92,13 +126,15 @@ test.each(['data.mdb', 'lock.mdb'])(
 
 test('a database that looked damaged for an instant is audited', async () => {
   const path = await folder();
-  const file = openSync(join(path, 'shard-000/data.mdb'), 'r+');
-  const magic = Buffer.alloc(4);
-  readSync(file, magic, 0, 4, 24);
-  writeSync(file, Buffer.alloc(4), 0, 4, 24);
-  setTimeout(() => writeSync(file, magic, 0, 4, 24), 10);
-  expect(await audit(path)).toMatchObject({ verdict: 'sound' });
-  closeSync(file);
+  await withDatabase(path, async (file, magicAt) => {
+    const magic = Buffer.alloc(4);
+    readSync(file, magic, 0, 4, magicAt);
+    writeSync(file, Buffer.alloc(4), 0, 4, magicAt);
+    pauses.happens = () => writeSync(file, magic, 0, 4, magicAt);
+    expect(await audit(path)).toMatchObject({ verdict: 'sound' });
+  });
+  // There is a pause after a look that failed, and after no other.
+  expect(pauses.count).toBe(1);
 });
 
 async function folder(journal = new ForgedJournal().begin()): Promise<string> {

@@ -1,4 +1,4 @@
-/** The stock table: one writer, any number of readers, and promise 1 in whatever a reader sees. */
+/** The stock table: one writer, any number of readers, and available + held + confirmed = total in whatever a reader sees. */
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { limits } from '../../dist/config.js';

@@ -14,7 +14,7 @@ import { until, within } from '../support/until.js';
 const { LEINIAO_TEST_NO_MOUNT: leftOut } = process.env;
 const excused = process.platform !== 'linux' || leftOut === '1';
 const size = ['--orders-per-shard-max', '65536'];
-/** The codes of API.md that a 503 may carry. */
+/** The codes of the HTTP contract that a 503 may carry. */
 const unavailable = ['overloaded', 'shard_recovering', 'timeout', 'shutting_down'];
 
 /** Every file of a folder with its content, and every folder. */

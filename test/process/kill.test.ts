@@ -1,15 +1,13 @@
 /**
- * The server as a process that is killed, told to stop, or started where another one is. What it acknowledged is kept
- * by the test and asked for again.
+ * The server as a process that is killed. What it acknowledged is kept by the test and asked for again.
  */
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Api, type OrderJson } from '../support/api.js';
-import { exchange, RawConnection, requestBytes } from '../support/raw-http.js';
 import { randomFrom, seed } from '../support/seed.js';
 import { ServeProcess } from '../support/serve-process.js';
-import { stallShard } from '../support/stalled-store.js';
 import { tempDir } from '../support/temp-dir.js';
-import { until, within } from '../support/until.js';
+import { until } from '../support/until.js';
+import { each, heard, width } from './crowd.js';
 
 const sale = 'storm';
 const skus = [
@@ -32,8 +30,8 @@ class Memory {
   readonly keys = new Map<string, string>();
   /** Clicks that got no answer: they may have been decided or not. */
   readonly unanswered = new Map<string, Click>();
-  /** Orders of which a step was asked for and not answered. */
-  readonly inDoubt = new Set<string>();
+  /** Orders of which a step was asked for and not answered, and what it would make of them. */
+  readonly inDoubt = new Map<string, 'confirmed' | 'cancelled'>();
 
   accepted(click: Click, order: OrderJson): void {
     expect(order).toMatchObject(click.body);
@@ -44,20 +42,22 @@ class Memory {
   }
 }
 
-const width = 64;
+interface Crowd {
+  readonly server: ServeProcess;
+  readonly api: Api;
+  readonly memory: Memory;
+  readonly clicks: () => Click;
+  readonly random: () => number;
+}
 
-/** Sends orders, confirms and cancels until the server is gone. */
-async function storm(api: Api, memory: Memory, clicks: () => Click, random: () => number): Promise<void> {
+/** Sends orders, confirms and cancels until the server is killed. */
+async function storm({ server, api, memory, clicks, random }: Crowd): Promise<void> {
   const one = async (): Promise<void> => {
     for (;;) {
       const click = clicks();
       memory.unanswered.set(click.key, click);
-      let answer: Awaited<ReturnType<Api['order']>>;
-      try {
-        answer = await api.order(sale, click.body, click.key);
-      } catch {
-        return;
-      }
+      const answer = await heard(server, api.order(sale, click.body, click.key));
+      if (answer === undefined) return;
       if (answer.status >= 400) {
         expect(['sold_out', 'insufficient_stock', 'limit_reached']).toContain(answer.code);
         memory.unanswered.delete(click.key);
@@ -67,26 +67,22 @@ async function storm(api: Api, memory: Memory, clicks: () => Click, random: () =
       const { orderId } = answer.order;
       const step = random();
       if (step > 0.4) continue;
-      memory.inDoubt.add(orderId);
-      try {
-        const settled = await (step < 0.2 ? api.confirm(orderId) : api.cancel(orderId));
-        expect(settled.status).toBe(200);
-        memory.orders.set(orderId, settled.order);
-      } catch {
-        return;
-      }
+      const asked = step < 0.2 ? 'confirmed' : 'cancelled';
+      memory.inDoubt.set(orderId, asked);
+      const call = asked === 'confirmed' ? api.confirm(orderId) : api.cancel(orderId);
+      const settled = await heard(server, call);
+      if (settled === undefined) return;
+      expect([settled.status, settled.order]).toEqual([200, stepped(answer.order, asked)]);
+      memory.orders.set(orderId, settled.order);
       memory.inDoubt.delete(orderId);
     }
   };
   await Promise.all(Array.from({ length: width }, one));
 }
 
-async function each<T>(items: Iterable<T>, run: (item: T) => Promise<void>): Promise<void> {
-  const queue = [...items];
-  const one = async () => {
-    for (let item = queue.pop(); item !== undefined; item = queue.pop()) await run(item);
-  };
-  await Promise.all(Array.from({ length: width }, one));
+/** An order after a step: nothing else about it changes, but that it has no deadline any more. */
+function stepped(order: OrderJson, status: 'confirmed' | 'cancelled'): OrderJson {
+  return { ...order, status, expiresAt: null };
 }
 
 /** Asks again what the killed server did not answer, and checks all that the restarted one knows. */
@@ -109,10 +105,10 @@ async function check(api: Api, memory: Memory): Promise<void> {
     expect([answer.status, truncated]).toEqual([200, false]);
     for (const order of orders) found.set(order.orderId, order);
   });
-  // A step that was never answered may have been taken.
-  for (const orderId of memory.inDoubt) {
-    const { status: _, expiresAt: __, ...fixed } = memory.orders.get(orderId)!;
-    expect(found.get(orderId)).toMatchObject(fixed);
+  // A step that was never answered may have been taken, and nothing but that one.
+  for (const [orderId, asked] of memory.inDoubt) {
+    const before = memory.orders.get(orderId)!;
+    expect([before, stepped(before, asked)]).toContainEqual(found.get(orderId));
     memory.orders.set(orderId, found.get(orderId)!);
   }
   memory.inDoubt.clear();
@@ -190,10 +186,12 @@ describe.each([
           break;
         }
         const known = memory.orders.size;
-        const stormed = storm(api, memory, clicks, random);
+        const stormed = storm({ server, api, memory, clicks, random });
         // Somewhere between the first order and the six hundredth.
         const moment = known + 1 + Math.floor(random() * 600);
-        await until('the moment', () => memory.orders.size >= moment, 20_000);
+        const come = until('the moment', () => memory.orders.size >= moment, 20_000);
+        // A client who finds something wrong ends it at once.
+        await Promise.race([come, stormed]);
         await server.kill();
         await stormed;
       } finally {
@@ -231,12 +229,13 @@ test('a sale replaced before it opens is the new one after a kill', async () => 
       const last = acknowledged + 10;
       const putting = (async () => {
         for (;;) {
-          const answer = await api.put('s', version(acknowledged + 1));
+          const answer = await heard(server, api.put('s', version(acknowledged + 1)));
+          if (answer === undefined) return;
           expect(answer.status).toBeLessThan(300);
           acknowledged += 1;
         }
-      })().catch(() => undefined);
-      await until('some versions', () => acknowledged >= last);
+      })();
+      await Promise.race([until('some versions', () => acknowledged >= last), putting]);
       await server.kill();
       await putting;
     } finally {
@@ -244,156 +243,4 @@ test('a sale replaced before it opens is the new one after a kill', async () => 
       await server.kill();
     }
   }
-});
-
-describe('told to stop', () => {
-  const healthBytes = requestBytes({ method: 'GET', path: '/healthz' });
-  const orderBytes = (buyer: string) =>
-    requestBytes({
-      path: '/v1/sales/s/orders',
-      headers: ['Content-Type: application/json'],
-      body: JSON.stringify({ sku: 'a', buyer }),
-    });
-
-  /** A server with an open sale, and what is needed to keep its orders waiting. */
-  async function serve(...args: string[]) {
-    const dataDir = tempDir();
-    const server = await ServeProcess.listening(
-      ...['--data-dir', dataDir, '--shards', '1', '--orders-per-shard-max', '4096', ...args],
-    );
-    const port = await server.port();
-    const put = requestBytes({
-      method: 'PUT',
-      path: '/v1/sales/s',
-      headers: ['Content-Type: application/json'],
-      body: '{"skus":[{"sku":"a","stock":1000}]}',
-    });
-    expect((await exchange(port, put)).status).toBe(201);
-    return { server, port, dataDir };
-  }
-
-  async function open(port: number, count: number): Promise<RawConnection[]> {
-    const connections = await Promise.all(Array.from({ length: count }, () => RawConnection.open(port)));
-    onTestFinished(() => {
-      for (const connection of connections) connection.destroy();
-    });
-    return connections;
-  }
-
-  const shuttingDown = (server: ServeProcess) =>
-    until('the shutdown to begin', () => server.log.entries.some(({ msg }) => msg === 'shutting down'));
-
-  test('by SIGTERM it answers what it has taken, takes nothing new, and ends with 0', async () => {
-    const { server, port, dataDir } = await serve();
-    const waiting = await open(port, 20);
-    const [idle] = await open(port, 1);
-    const store = await stallShard(dataDir);
-    await Promise.all(waiting.map((connection, i) => connection.send(orderBytes(`b-${i}`))));
-    // Once a later request is answered, the server has read these.
-    await exchange(port, healthBytes);
-    server.child.kill('SIGTERM');
-    await shuttingDown(server);
-    await expect(RawConnection.open(port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
-    await idle!.send(healthBytes);
-    const refused = await idle!.answer();
-    expect(refused.status).toBe(503);
-    expect(JSON.parse(refused.body).code).toBe('shutting_down');
-    await idle!.closing();
-    expect(server.running).toBe(true);
-    await store.release();
-    for (const connection of waiting) {
-      const answer = await connection.answer();
-      expect(answer.status).toBe(201);
-      expect(answer.headers.get('connection')).toBe('close');
-    }
-    expect(await within('the end', server.ended())).toBe(0);
-    expect(server.log.lines).toEqual([]);
-  });
-
-  test('by SIGTERM with keep-alive connections that ask nothing it ends at once', async () => {
-    const { server, port } = await serve();
-    const idle = await open(port, 50);
-    const toldAt = performance.now();
-    server.child.kill('SIGTERM');
-    expect(await within('the end', server.ended())).toBe(0);
-    expect(performance.now() - toldAt).toBeLessThan(5_000);
-    await Promise.all(idle.map((connection) => connection.closing()));
-  });
-
-  test('by SIGTERM in a storm it ends with 0, and every order it acknowledged is there', async () => {
-    const { server, port, dataDir } = await serve();
-    const api = new Api(`http://127.0.0.1:${port}`, 50);
-    onTestFinished(() => api.close());
-    const acknowledged: OrderJson[] = [];
-    let asked = 0;
-    const one = async () => {
-      for (;;) {
-        const answer = await api.order('s', { sku: 'a', buyer: `b-${asked++}` });
-        if (answer.status === 201) acknowledged.push(answer.order);
-        else if (answer.code !== 'sold_out') return answer.code;
-      }
-    };
-    const clients = Promise.all(Array.from({ length: 50 }, () => one().catch(() => 'gone')));
-    await until('some orders', () => acknowledged.length > 300);
-    server.child.kill('SIGTERM');
-    expect(await within('the end', server.ended())).toBe(0);
-    for (const end of await clients) expect(['gone', 'shutting_down']).toContain(end);
-    const again = await ServeProcess.listening('--data-dir', dataDir, '--orders-per-shard-max', '4096');
-    const reader = new Api(await again.url());
-    onTestFinished(() => reader.close());
-    await each(acknowledged, async (order) => {
-      expect((await reader.get(`/v1/orders/${order.orderId}`)).body).toEqual(order);
-    });
-  });
-
-  test('by a second signal it ends at once, whatever waits', async () => {
-    const { server, port, dataDir } = await serve('--reply-deadline-ms', '60000');
-    const [waiting] = await open(port, 1);
-    await stallShard(dataDir);
-    await waiting!.send(orderBytes('b'));
-    await exchange(port, healthBytes);
-    server.child.kill('SIGTERM');
-    await shuttingDown(server);
-    // The same signal within a tenth of a second is taken for the same request, so it is sent until it works.
-    await until('the end', () => {
-      if (server.running) server.child.kill('SIGTERM');
-      return !server.running;
-    });
-    expect(await server.ended()).toBe('SIGTERM');
-    await waiting!.closing();
-  });
-});
-
-describe('it does not start, and says why in one line,', () => {
-  async function failure(...args: string[]): Promise<string> {
-    const server = new ServeProcess('--orders-per-shard-max', '4096', ...args);
-    expect(await within('the end', server.ended())).toBe(1);
-    expect(server.stdout).toBe('');
-    expect(server.log.lines.length).toBe(1);
-    return server.log.lines[0]!;
-  }
-
-  test('on a port that is in use', async () => {
-    const first = await ServeProcess.listening('--durability', 'memory', '--orders-per-shard-max', '4096');
-    const port = String(await first.port());
-    const line = await failure('--durability', 'memory', '--port', port);
-    expect(line).toContain(port);
-    expect(line).toContain('port_in_use');
-    expect((await exchange(Number(port), requestBytes({ method: 'GET', path: '/healthz' }))).status).toBe(
-      200,
-    );
-  });
-
-  test('in a data folder that is in use, which is served on', async () => {
-    const dataDir = tempDir();
-    const first = await ServeProcess.listening('--data-dir', dataDir, '--orders-per-shard-max', '4096');
-    const line = await failure('--data-dir', dataDir);
-    expect(line).toContain(dataDir);
-    expect(line).toContain('data_dir_locked');
-    const port = await first.port();
-    expect((await exchange(port, requestBytes({ method: 'GET', path: '/readyz' }))).status).toBe(200);
-    await first.kill();
-    // The kernel gives the lock up with the process that had it.
-    await ServeProcess.listening('--data-dir', dataDir, '--orders-per-shard-max', '4096');
-  });
 });

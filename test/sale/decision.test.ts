@@ -1,4 +1,4 @@
-/** The decision about a new order, against the rules of API.md spelt out. */
+/** The decision about a new order, against the rules of the HTTP contract, spelt out. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decide, refusalIn } from '../../dist/sale/decision.js';

@@ -1,4 +1,4 @@
-/** The order state machine, exhaustively: the drawing of DESIGN.md. */
+/** The order state machine, exhaustively: every step from every status. */
 import { expect, test } from 'vitest';
 import {
   resultOfStep,

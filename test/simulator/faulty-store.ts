@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { LoopStore } from '#dist/shard/loop.js';
 import type { Batch } from '#dist/store/batch.js';
 import type { ShardStore } from '#dist/store/shard-store.js';
-import { InjectedFault } from './world.js';
+import { type Failure, InjectedFault } from './world.js';
 
 /**
  * `before`: nothing of the batch gets anywhere. `after`: it is stored, and its shard dies before it can say so. `torn`:
@@ -18,16 +18,19 @@ export const tornBytesMax = 96;
 export class FaultyStore implements LoopStore {
   readonly #store: ShardStore;
   readonly #path: string;
-  /** What happens to the next write, or to the next flush. */
+  readonly #onFailure: (failure: Failure) => void;
+  /** What happens to the next write, or to the next flush, if there is one before the process is gone. */
   armed: StoreFault | undefined = undefined;
   /** How much of a torn record is missing, in bytes. */
   tornBytes = 1;
   /** Set once a fault has happened: then the shard is about to be gone. */
   #torn = false;
 
-  constructor(store: ShardStore, path: string) {
+  /** @param onFailure told of a fault when it has done what it does */
+  constructor(store: ShardStore, path: string, onFailure: (failure: Failure) => void) {
     this.#store = store;
     this.#path = path;
+    this.#onFailure = onFailure;
   }
 
   get lastTimeMs(): number {
@@ -57,9 +60,14 @@ export class FaultyStore implements LoopStore {
       act();
       return;
     }
-    if (fault === 'before') throw new InjectedFault('before the store was written');
+    if (fault === 'before') {
+      this.#onFailure('before faults');
+      throw new InjectedFault('before the store was written');
+    }
     act();
     this.#torn = fault === 'torn' && mayTear;
+    // What is torn is known once bytes are cut off; where nothing can be, it is stored, and its shard dies.
+    if (!this.#torn) this.#onFailure('after faults');
     throw new InjectedFault('after the store was written');
   }
 
@@ -69,8 +77,10 @@ export class FaultyStore implements LoopStore {
     if (!this.#torn) return;
     const file = openSync(join(this.#path, 'tail.bin'), 'r+');
     const { size } = fstatSync(file);
-    ftruncateSync(file, Math.max(0, size - Math.min(this.tornBytes, tornBytesMax)));
+    const left = Math.max(0, size - Math.min(this.tornBytes, tornBytesMax));
+    ftruncateSync(file, left);
     closeSync(file);
+    this.#onFailure(left < size ? 'torn faults' : 'after faults');
   }
 
   async close(): Promise<void> {

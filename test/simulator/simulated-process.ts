@@ -191,7 +191,7 @@ export class SimulatedProcess {
       hashSeed,
       clock: () => this.nowMs,
       guard: (store) => {
-        guard = new FaultyStore(store, folder);
+        guard = new FaultyStore(store, folder, this.#world.onFailure);
         return guard;
       },
     });
@@ -202,7 +202,10 @@ export class SimulatedProcess {
   async #putRecord(record: SaleRecord): Promise<void> {
     const fault = this.recordFault;
     this.recordFault = false;
-    if (fault) throw new InjectedFault('the catalogue could not be written');
+    if (fault) {
+      this.#world.onFailure('failed records');
+      throw new InjectedFault('the catalogue could not be written');
+    }
     this.#world.records.set(record.id, structuredClone(record));
   }
 }

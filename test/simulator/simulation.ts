@@ -15,7 +15,7 @@ export interface Findings {
   readonly seed: number;
   /** Promises that were broken, a sentence each. */
   readonly violations: readonly string[];
-  /** Questions and faults: so that a run that did nothing is not taken for one that found nothing. */
+  /** Questions, faults that happened, and SKUs that were sold out: so that a run that did nothing is not taken for one that found nothing. */
   readonly counts: Readonly<Record<string, number>>;
   /** By kind: how often clients heard it. */
   readonly answers: Readonly<Record<string, number>>;
@@ -28,6 +28,8 @@ const underWayMax = 24;
 const inFlightRoomy = 64;
 /** Turns after which something that waits for nothing but turns must have come. */
 const patienceTurns = 2_000;
+/** Units that nobody bought, of one SKU, are fewer: a stock is 40 at most, and a few restocks add 5 each. */
+const restUnitsMax = 500;
 
 /**
  * Runs a simulation in a folder of its own, which is removed afterwards.
@@ -58,9 +60,11 @@ class Simulation {
   readonly #inFlightMax: number;
   readonly counts: Record<string, number> = {};
   #process: SimulatedProcess | undefined = undefined;
+  /** Who buys when all others are through: everyone once, so that no limit stands in his way. */
+  readonly #lastBuyers: string[] = [];
 
   constructor(seed: number, path: string, trace: (event: string) => void) {
-    this.#world = new World(seed, path);
+    this.#world = new World(seed, path, (failure) => this.#count(failure));
     this.#inFlightMax = this.#world.pick([8, 16, inFlightRoomy]);
     this.#auditor = new Auditor(this.#inFlightMax === inFlightRoomy, trace);
     this.#clients = new Clients(this.#world, this.#auditor);
@@ -89,7 +93,7 @@ class Simulation {
   }
 
   #count(what: string): void {
-    if (what !== 'asks') this.#auditor.hears(`fault: ${what}`);
+    if (what !== 'asks') this.#auditor.hears(`happened: ${what}`);
     this.counts[what] = (this.counts[what] ?? 0) + 1;
   }
 
@@ -131,12 +135,10 @@ class Simulation {
       process.crashShard(shard);
     } else if (roll < 6) {
       const fault = world.pick(['before', 'after', 'torn'] as const);
-      this.#count(`${fault} faults`);
       const store = process.storeOf(shard);
       store.tornBytes = 1 + world.below(tornBytesMax);
       store.armed = fault;
     } else if (roll < 7) {
-      this.#count('failed records');
       process.recordFault = true;
     } else {
       await this.#restart(process);
@@ -225,7 +227,7 @@ class Simulation {
     const process = this.#process!;
     for (const id of saleIds) {
       const orders = [];
-      for (const buyer of [...buyers, lastBuyer]) {
+      for (const buyer of [...buyers, ...this.#lastBuyers]) {
         const page = await this.#until(process.desk.list(id, buyer), 0);
         if (!page.ok) throw new Error(`a listing was refused: ${page.code}`);
         orders.push(...(page as OrderPage).orders);
@@ -240,19 +242,36 @@ class Simulation {
     const process = this.#process!;
     for (const id of saleIds) {
       await this.#until(process.control.resumeSale(id));
-      const sale = process.control.sale(id)!;
-      for (const { sku, available } of sale.skus) {
-        if (sale.phase !== 'open' || available === 0) continue;
-        const ask = { sale: id, sku, buyer: lastBuyer, quantity: 1 };
-        const attempt = this.#auditor.sends(ask, sale.phase, process.nowMs);
-        const outcome = await this.#until(process.desk.place(ask));
-        this.#auditor.placed(attempt, outcome, process.nowMs);
-        if (!outcome.ok)
-          this.violations.push(`${id}/${sku}: ${available} left, and none sold: ${outcome.code}`);
+      for (const { sku, limitPerBuyer } of process.control.sale(id)!.skus) {
+        await this.#sellOut(id, sku, limitPerBuyer ?? restUnitsMax);
       }
     }
   }
-}
 
-/** Buys when all others are through. */
-const lastBuyer = 'last';
+  /** Time stands still meanwhile, so that no hold gives anything back, and no sale ends. */
+  async #sellOut(sale: string, sku: string, limit: number): Promise<void> {
+    const process = this.#process!;
+    for (let sold = 0; sold < restUnitsMax; ) {
+      const { phase, skus } = process.control.sale(sale)!;
+      const { available } = skus.find((line) => line.sku === sku)!;
+      if (phase !== 'open') return;
+      if (available === 0) {
+        if (sold > 0) this.#count('SKUs sold out');
+        return;
+      }
+      const buyer = `last-${this.#lastBuyers.length}`;
+      this.#lastBuyers.push(buyer);
+      const quantity = 1 + this.#world.below(Math.min(available, limit));
+      const ask = { sale, sku, buyer, quantity };
+      const attempt = this.#auditor.sends(ask, phase, process.nowMs);
+      const outcome = await this.#until(process.desk.place(ask), 0);
+      this.#auditor.placed(attempt, outcome, process.nowMs);
+      if (!outcome.ok) {
+        this.violations.push(`${sale}/${sku}: ${available} left, and ${quantity} not sold: ${outcome.code}`);
+        return;
+      }
+      sold += quantity;
+    }
+    this.violations.push(`${sale}/${sku}: ${restUnitsMax} units sold, and some are left`);
+  }
+}

@@ -35,6 +35,11 @@ const everyAnswer = [
   ...['read', 'read overloaded', 'read timeout', 'read shard_recovering'],
 ].sort();
 
+const everyEvent = [
+  ...['SKUs sold out', 'asks', 'clock jumps', 'kills', 'shard crashes', 'shard restarts'],
+  ...['after faults', 'before faults', 'failed records', 'torn faults'],
+].sort();
+
 describe('no promise is broken', () => {
   test.each([
     ['of a set that never changes', fixedSeeds],
@@ -48,19 +53,10 @@ describe('no promise is broken', () => {
       for (const what of Object.keys(counts)) happened.add(what);
       for (const what of Object.keys(answers)) heard.add(what);
     }
-    // What nobody was ever told has not been tested. Fresh seeds may miss what is rare.
-    if (seeds === fixedSeeds) expect([...heard].sort()).toEqual(everyAnswer);
-    expect([...happened].sort()).toEqual([
-      'after faults',
-      'asks',
-      'before faults',
-      'clock jumps',
-      'failed records',
-      'kills',
-      'shard crashes',
-      'shard restarts',
-      'torn faults',
-    ]);
+    // What never happened, and what nobody was ever told, has not been tested. Fresh seeds may miss what is rare.
+    if (seeds !== fixedSeeds) return;
+    expect([...heard].sort()).toEqual(everyAnswer);
+    expect([...happened].sort()).toEqual(everyEvent);
   });
 
   test('and a seed is a run: the same events, one by one', async () => {

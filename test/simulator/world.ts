@@ -5,6 +5,9 @@
 import type { SaleRecord } from '#dist/sale/catalogue.js';
 import { randomFrom } from '../support/seed.js';
 
+/** Things that fail by themselves once the simulation has armed them: counted when they do. */
+export type Failure = 'before faults' | 'after faults' | 'torn faults' | 'failed records';
+
 /** A failure that the simulation made: every other one is a defect. */
 export class InjectedFault extends Error {}
 
@@ -20,9 +23,13 @@ export class World {
   /** Time that passes, whatever the clock says. */
   monotonicMs = 0;
 
-  constructor(seed: number, path: string) {
+  /** Told of every failure when it happens. */
+  readonly onFailure: (failure: Failure) => void;
+
+  constructor(seed: number, path: string, onFailure: (failure: Failure) => void) {
     this.#random = randomFrom(seed);
     this.path = path;
+    this.onFailure = onFailure;
     this.shards = this.pick([1, 1, 2, 3]);
     this.durability = this.pick(['fsync', 'commit']);
   }

@@ -1,4 +1,4 @@
-/** A client of the HTTP API as API.md describes it. It shares no code with the server. */
+/** A client of the HTTP API, as the contract with its users has it. It shares no code with the server. */
 import { Pool } from 'undici';
 
 export interface OrderJson {

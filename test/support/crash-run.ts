@@ -2,9 +2,10 @@
 import { expect, onTestFinished } from 'vitest';
 import { Api, type SkuJson } from './api.js';
 import { JudgedStorm } from './judged-storm.js';
-import { type Offer, OrderJudge } from './order-judge.js';
+import { OrderJudge } from './order-judge.js';
 import { runCli } from './run-cli.js';
 import { ServeProcess } from './serve-process.js';
+import type { Offer } from './told-facts.js';
 import { until, within } from './until.js';
 
 /** Two sales on several shards: what is plentiful, what is limited, and what is gone at once and comes back. */
@@ -70,6 +71,15 @@ export class CrashRun {
     const wanted = this.storm.acknowledged + more;
     const reached = () => this.#failure !== undefined || this.storm.acknowledged >= wanted;
     await until(`${more} more orders`, reached, deadlineMs);
+    this.expectNothingWrong();
+  }
+
+  /** Lets the storm go on until so many orders were told of at each stage that an order may come to. */
+  async reaches(count: number, deadlineMs = 30_000): Promise<void> {
+    const stages = ['confirmed', 'cancelled', 'expired', 'reacquired'] as const;
+    const reached = () => stages.every((stage) => this.judge.count(stage) >= count);
+    const over = () => this.#failure !== undefined || reached();
+    await until(`${count} orders of each: ${stages.join(', ')}`, over, deadlineMs);
     this.expectNothingWrong();
   }
 

@@ -4,7 +4,8 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Answer, Api, type SaleJson, type SkuJson } from './api.js';
-import type { Click, Offer, OrderJudge, Told, ToldOrder } from './order-judge.js';
+import type { OrderJudge } from './order-judge.js';
+import type { Click, Offer, Told, ToldOrder } from './told-facts.js';
 
 type Random = () => number;
 

@@ -1,89 +1,29 @@
 /**
  * Judges what clients of the HTTP API were told, across crashes of the server. It knows the offers, hears every question
- * and answer with its times, and holds them against the promises of API.md; it shares no code with the server. Times are
- * those of `performance.now()`; every sentence in `wrongs` is a broken promise.
+ * and answer with its times, and holds them against the HTTP contract; it shares no code with the server. Times are those
+ * of `performance.now()`; every sentence in `wrongs` is a broken promise.
  */
-import type { Answer, OrderJson, SkuJson } from './api.js';
+import type { SkuJson } from './api.js';
 import { groupBy } from './group-by.js';
-import { UnitsInTime } from './units-in-time.js';
-
-export interface Offer {
-  readonly sale: string;
-  readonly sku: string;
-  readonly holdSeconds: number;
-  readonly stock: number;
-  readonly limitPerBuyer?: number;
-}
-
-export interface Ask {
-  readonly sale: string;
-  readonly sku: string;
-  readonly buyer: string;
-  readonly quantity: number;
-}
-
-/** An order as clients see it: only those confirmed late are `reacquired`. */
-export type ToldOrder = OrderJson & { readonly reacquired?: boolean };
-
-/** A question and its answer. */
-export interface Told {
-  readonly answer: Answer;
-  readonly sentAt: number;
-  readonly answeredAt: number;
-}
-
-/** One idempotency key and all that was asked with it. */
-export interface Click {
-  readonly ask: Ask;
-  readonly key: string;
-  readonly firstSentAt: number;
-  tries: number;
-  /** Whether a try got no definite answer, so that it may have made an order, for a while or for good. */
-  cutOff: boolean;
-  orderId: string | undefined;
-  orderToldAt: number;
-  /** Set where all tries were refused in the end. */
-  refusedAt: number | undefined;
-}
-
-export interface Restock {
-  readonly offer: Offer;
-  readonly quantity: number;
-  readonly key: string;
-  readonly firstSentAt: number;
-  cutOff: boolean;
-  became: 'done' | 'refused' | undefined;
-  endedAt: number;
-}
-
-/** Where an order may get to: each row is one life, in this sequence and no other. */
-const lives = [
-  ['held', 'confirmed'],
-  ['held', 'cancelled'],
-  ['held', 'expired', 'reacquired'],
-] as const;
-type Stage = (typeof lives)[number][number];
-type Step = 'confirm' | 'cancel' | 'read';
-
-interface Known {
-  readonly facts: ToldOrder;
-  click: Click | undefined;
-  readonly firstToldAt: number;
-  /** By stage: when somebody was first told of it. */
-  readonly toldAt: Map<Stage, number>;
-  confirmTried: boolean;
-  cancelTried: boolean;
-}
-
-interface Refusal {
-  readonly what: string;
-  readonly ask: Ask;
-  readonly code: string;
-  readonly sentAt: number;
-  readonly answeredAt: number;
-  /** The order that a late confirmation was for. */
-  readonly own?: Known;
-}
+import {
+  type Ask,
+  type Click,
+  freedAt,
+  groupOf,
+  isMet,
+  type Known,
+  lives,
+  nameOf,
+  type Offer,
+  type Refusal,
+  type Restock,
+  type Stage,
+  type Step,
+  stageOf,
+  type Told,
+  type ToldOrder,
+} from './told-facts.js';
+import { unitsInTime } from './units-in-time.js';
 
 /** Our clock and the server's are the same one, read at different moments and rounded. */
 const clockSlackMs = 100;
@@ -93,11 +33,6 @@ const heldLateMsMax = 2_000;
 const wrongsMax = 20;
 
 const wallMs = (at: number): number => performance.timeOrigin + at;
-const nameOf = ({ sale, sku }: { readonly sale: string; readonly sku: string }): string => `${sale}/${sku}`;
-const groupOf = (ask: Ask): string => `${nameOf(ask)} ${ask.buyer} ${ask.quantity}`;
-const stageOf = ({ status, reacquired }: ToldOrder): Stage => (reacquired ? 'reacquired' : status);
-const isMet = (life: readonly Stage[], stages: ReadonlyMap<Stage, number>): boolean =>
-  [...stages.keys()].every((stage) => life.includes(stage));
 
 export class OrderJudge {
   readonly wrongs: string[] = [];
@@ -426,7 +361,10 @@ export class OrderJudge {
 
   /** A refusal is wrong where no order of events could explain it. */
   #checkRefusals(): void {
-    const { bySku, byBuyer } = this.#unitsInTime();
+    const { bySku, byBuyer } = unitsInTime({
+      ...{ names: this.#offers.keys(), clicks: this.#clicks },
+      ...{ orders: this.#orders, restocks: this.#restocks },
+    });
     for (const { what, ask, code, sentAt, answeredAt, own } of this.#refusals) {
       const { stock, limitPerBuyer = Number.POSITIVE_INFINITY } = this.#offer(ask);
       // What is expired has no units of its own that could stand in its way.
@@ -445,33 +383,4 @@ export class OrderJudge {
       this.#claim(possible === true, () => `${what}: at least ${left} were left, and he had ${has} at most`);
     }
   }
-
-  #unitsInTime(): { bySku: ReadonlyMap<string, UnitsInTime>; byBuyer: ReadonlyMap<string, UnitsInTime> } {
-    const bySku = new Map([...this.#offers.keys()].map((name) => [name, new UnitsInTime()]));
-    const byBuyer = new Map<string, UnitsInTime>();
-    for (const { ask, cutOff, firstSentAt, orderId, refusedAt } of this.#clicks) {
-      // One that was refused may have been taken before a crash undid it.
-      if (orderId === undefined && !cutOff) continue;
-      const backAt = orderId === undefined ? refusedAt! : freedAt(this.#orders.get(orderId)!);
-      const his = `${nameOf(ask)} ${ask.buyer}`;
-      if (!byBuyer.has(his)) byBuyer.set(his, new UnitsInTime());
-      for (const units of [bySku.get(nameOf(ask))!, byBuyer.get(his)!]) {
-        units.mayBeTaken(firstSentAt, ask.quantity);
-        units.surelyBack(backAt, ask.quantity);
-      }
-    }
-    for (const { offer, quantity, firstSentAt, cutOff, became, endedAt } of this.#restocks) {
-      const units = bySku.get(nameOf(offer))!;
-      if (quantity > 0) units.surelyBack(endedAt, quantity);
-      else if (became === 'done' || cutOff) units.mayBeTaken(firstSentAt, -quantity);
-      if (quantity < 0 && became === 'refused' && cutOff) units.surelyBack(endedAt, -quantity);
-    }
-    return { bySku, byBuyer };
-  }
-}
-
-/** When an order's units were back for certain: at the time somebody was told so, unless they were taken again. */
-function freedAt({ toldAt }: Known): number {
-  if (toldAt.has('reacquired')) return Number.POSITIVE_INFINITY;
-  return toldAt.get('cancelled') ?? toldAt.get('expired') ?? Number.POSITIVE_INFINITY;
 }
