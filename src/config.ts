@@ -91,8 +91,6 @@ export const limits = {
   lookAheadLanes: 32,
   /** So many answers at once are between two rings of an acceptor's doorbell. A multiple of the lanes. */
   repliesPerRing: 256,
-  /** Orders that a batch sends before others get their turn. */
-  batchTurnMax: 8_192,
   /** The least an acceptor's in-flight table may hold. */
   inFlightMin: 256,
   /** How long a shard may take for an operator's command: longer than any flush. */

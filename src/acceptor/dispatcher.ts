@@ -329,11 +329,6 @@ export class Dispatcher {
     return true;
   }
 
-  /** Takes the replies that are there already: for who sends so many requests that answers come while he sends. */
-  collect(): void {
-    if (this.#replyRing === undefined) this.#drain();
-  }
-
   #drain(): number {
     let drained = 0;
     for (const { replies } of this.#links) {

@@ -277,17 +277,12 @@ class PlaceBatch implements ReplySink, Waiter {
   resume(): void {
     const { dispatcher, clock } = this.#context;
     const nowMs = clock();
-    const endOfTurn = this.#next + limits.batchTurnMax;
     // What was known of a SKU may have changed since the last turn.
     this.#lastSku = undefined;
     for (; this.#next < this.#count; this.#next++) {
       const index = this.#next;
-      if (index === endOfTurn && dispatcher.awaitRoom(this)) return;
       const dispatched = this.#send(this.#requests[index], index, nowMs);
-      if (dispatched === 'dispatched') {
-        if ((index + 1) % limits.publishCountMax === 0) dispatcher.collect();
-        continue;
-      }
+      if (dispatched === 'dispatched') continue;
       // A single order is answered rather than kept waiting: its caller has no batch to be patient about.
       if (dispatched === 'overloaded' && this.#count > 1 && dispatcher.awaitRoom(this)) return;
       if (dispatched !== 'refused') this.#outcomes.refuse(index, outcomeOfDispatch(dispatched));
