@@ -14,7 +14,7 @@ const scarce = { skus: 64, stock: 50, windowMs: 250 } as const;
 const ordersPerSecondMax = 4_000_000;
 const ordersPerShardLimits = { min: 1 << 18, max: 1 << 24 } as const;
 /** How long a measurement runs before its window, at most: until everything hot is compiled. */
-const warmUpMsMax = 300;
+const warmUpMsMax = 200;
 
 export type Setting = Pick<Measurement, 'shards' | 'producers' | 'demand' | 'durability'>;
 
