@@ -6,6 +6,16 @@ import type { Bench } from './harness/bench.js';
 import { http } from './http/bench.js';
 import { inProcess } from './in-process/bench.js';
 import { recovery } from './recovery/bench.js';
+import { scaling } from './scaling/scaling.js';
 import { shardRestart } from './shard-restart/bench.js';
 
-export const benches: readonly Bench[] = [http, inProcess, ceilings, recovery, audit, chain, shardRestart];
+export const benches: readonly Bench[] = [
+  http,
+  inProcess,
+  scaling,
+  ceilings,
+  recovery,
+  audit,
+  chain,
+  shardRestart,
+];

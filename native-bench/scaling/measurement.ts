@@ -1,0 +1,62 @@
+/** One measurement: what is to be measured, and what came of it. It runs in a process of its own, pinned to its cores. */
+import { join } from 'node:path';
+import type { Durability } from '#dist/config.js';
+import { runProgram } from '../harness/programs.js';
+import type { Demand } from './demand.js';
+
+/** Requests that a producer may have in flight; half of the engine's default, because rings are by pairs of threads. */
+export const inFlightMax = 4_096;
+
+export interface Measurement {
+  readonly shards: number;
+  readonly producers: number;
+  readonly demand: Demand;
+  readonly durability: Durability;
+  readonly skus: number;
+  /** Units of each SKU. */
+  readonly stock: number;
+  /** Whether there is less stock than demand, so that every SKU has to sell out to the last unit. */
+  readonly sellsOut: boolean;
+  /** Orders one shard can hold. */
+  readonly ordersPerShardMax: number;
+  readonly warmUpMs: number;
+  readonly windowMs: number;
+  /** Where the stores go. */
+  readonly folder: string;
+}
+
+export interface Measured {
+  readonly ordersPerSecond: number;
+  /** Orders within the window. */
+  readonly orders: number;
+  /** From the first producer's start to the last one's last reply. */
+  readonly elapsedMs: number;
+  /** Of all orders, the share of the shard that got most. */
+  readonly busiestShard: number;
+  /** CPU time within the window, per order, in ns; undefined where the system does not tell it by thread. */
+  readonly cpu:
+    | {
+        readonly producersNs: number;
+        readonly shardsNs: number;
+        /** Of the whole process: garbage collectors' helpers and the main thread are in here too. */
+        readonly processNs: number;
+      }
+    | undefined;
+  /** Cores that others had meanwhile, of those that this process was kept on; undefined where it is not told. */
+  readonly othersCores: number | undefined;
+  /** What a producer spends on making a request before it places it, in ns: a stand-in for the parser of an acceptor. */
+  readonly requestNs: number;
+}
+
+const program = join(import.meta.dirname, 'engine-process.js');
+
+/**
+ * Runs a measurement.
+ *
+ * @param pin the command that keeps a process on its cores, with arguments; empty for none
+ * @throws Error where units taken are not orders accepted
+ */
+export async function run(measurement: Measurement, pin: readonly string[]): Promise<Measured> {
+  const [command, ...args] = [...pin, process.execPath, program, JSON.stringify(measurement)];
+  return JSON.parse(await runProgram(command!, args)) as Measured;
+}
