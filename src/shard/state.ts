@@ -190,7 +190,11 @@ export class ShardState {
       const { stock, published } = sku;
       assert(stock.available + stock.held + stock.confirmed === stock.total, 'the counters of a SKU add up');
       this.stock.publish(sku.row, published, stock);
-      Object.assign(published, stock);
+      // Written out: this is done for nearly every order of a sale with many SKUs.
+      published.total = stock.total;
+      published.available = stock.available;
+      published.held = stock.held;
+      published.confirmed = stock.confirmed;
       sku.dirty = false;
     }
     this.#dirty.length = 0;
