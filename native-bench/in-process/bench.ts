@@ -5,7 +5,7 @@ import { memoryContest } from './memory-contest.js';
 
 export const inProcess: Bench = {
   name: 'in-process',
-  title: 'Orders in process, in batches of 8,000',
+  title: 'Orders in process, in batches of 1,000',
   run: async (run) => {
     await memoryContest(run);
     await fsyncContest(run);

@@ -1,15 +1,16 @@
 /**
- * One round of leiniao in a process of its own: a fresh engine with one shard, `placeOrders` in batches by distinct buyers
- * under a purchase limit of one. Checks that the units sold are the orders accepted, that one order in a thousand reads back
- * as it was placed, and that nobody gets a second one; prints the figures as JSON. The time counts what `placeOrders`
- * takes: neither making the requests, nor looking at their outcomes.
+ * One round of leiniao in a process of its own: a fresh engine with one shard, and callers who place orders by distinct
+ * buyers under a purchase limit of one, each a batch after the other. Checks that the units sold are the orders accepted,
+ * that an order of every batch reads back as it was placed, and that nobody gets a second one; prints the figures as JSON.
+ * The time is from the first call to the last answer, with the making of requests in it, and without the warm-up with
+ * another sale before.
  *
  *   node native-bench/build/in-process/leiniao-round.js --buyers 1000000 --durability memory --folder DIR
  */
 import { parseArgs } from 'node:util';
 import type { Durability } from '#dist/config.js';
-import { Engine } from '#dist/index.js';
-import { batchOrders, buyerName, checkedOf, sale, sku, stockFor } from './workload.js';
+import { Engine, type Order, type OrderRequest } from '#dist/index.js';
+import { batchOrders, buyerName, callers, sale, sku, stockFor, warmUpOrders } from './workload.js';
 
 /** What a round prints. */
 export interface LeiniaoRound {
@@ -18,38 +19,64 @@ export interface LeiniaoRound {
   readonly bytesPerBuyer: number;
 }
 
-function requestsOf(from: number, count: number): { sale: string; sku: string; buyer: string }[] {
-  return Array.from({ length: count }, (_, i) => ({ sale, sku, buyer: buyerName(from + i) }));
+/** What became of the first order of a batch, and of how many in all. */
+interface Placed {
+  readonly accepted: number;
+  /** By batch: the order that its first request became. */
+  readonly firsts: readonly Order[];
 }
 
-async function requireRefusal(engine: Engine): Promise<void> {
-  const again = await engine.placeOrder(requestsOf(0, 1)[0]!);
-  if (again.ok || again.code !== 'limit_reached') throw new Error('a buyer got a second order');
+function requestsOf(saleId: string, from: number, count: number): OrderRequest[] {
+  return Array.from({ length: count }, (_, i) => ({ sale: saleId, sku, buyer: buyerName(from + i) }));
 }
 
-async function measure(engine: Engine, buyers: number): Promise<LeiniaoRound> {
-  await engine.putSale(sale, { skus: [{ sku, stock: stockFor(buyers), limitPerBuyer: 1 }] });
-  const before = process.memoryUsage.rss();
-  let spentMs = 0;
+/** Has the callers place batches until every buyer has had his turn. Requests are made when their batch is due. */
+async function place(engine: Engine, saleId: string, buyers: number): Promise<Placed> {
+  const firsts: Order[] = [];
   let accepted = 0;
-  for (let from = 0; from < buyers; from += batchOrders) {
-    const requests = requestsOf(from, Math.min(batchOrders, buyers - from));
-    const startedMs = performance.now();
-    const outcomes = await engine.placeOrders(requests);
-    spentMs += performance.now() - startedMs;
-    accepted += outcomes.accepted;
-    for (let i = 0; i < requests.length; i += checkedOf) {
-      const outcome = outcomes.at(i);
-      const stored = outcome?.ok ? await engine.order(outcome.order.orderId) : undefined;
-      if (!stored?.ok || stored.order.buyer !== requests[i]!.buyer) throw new Error('a wrong outcome');
+  let next = 0;
+  const call = async (): Promise<void> => {
+    while (next < buyers) {
+      const from = next;
+      next += batchOrders;
+      const outcomes = await engine.placeOrders(
+        requestsOf(saleId, from, Math.min(batchOrders, buyers - from)),
+      );
+      accepted += outcomes.accepted;
+      const first = outcomes.at(0)!;
+      if (!first.ok) throw new Error(`an order was refused: ${first.code}`);
+      firsts[from / batchOrders] = first.order;
     }
+  };
+  await Promise.all(Array.from({ length: callers }, call));
+  return { accepted, firsts };
+}
+
+/** Checks that the orders are there, and what the counters say of them. */
+async function check(engine: Engine, { accepted, firsts }: Placed, buyers: number): Promise<void> {
+  for (const [batch, { orderId }] of firsts.entries()) {
+    const stored = await engine.order(orderId);
+    if (!stored.ok || stored.order.buyer !== buyerName(batch * batchOrders)) throw new Error('a wrong order');
   }
-  const bytesPerBuyer = (process.memoryUsage.rss() - before) / buyers;
-  await requireRefusal(engine);
+  const again = await engine.placeOrder(requestsOf(sale, 0, 1)[0]!);
+  if (again.ok || again.code !== 'limit_reached') throw new Error('a buyer got a second order');
   const stock = engine.stock(sale, sku);
   if (!stock.ok || stock.sku.held !== buyers || stock.sku.available !== 1 || accepted !== buyers) {
     throw new Error(`${accepted} orders were accepted by ${buyers} buyers: ${JSON.stringify(stock)}`);
   }
+}
+
+async function measure(engine: Engine, buyers: number): Promise<LeiniaoRound> {
+  const warmUp = warmUpOrders(buyers);
+  await engine.putSale('warm-up', { skus: [{ sku, stock: warmUp, limitPerBuyer: 1 }] });
+  await place(engine, 'warm-up', warmUp);
+  await engine.putSale(sale, { skus: [{ sku, stock: stockFor(buyers), limitPerBuyer: 1 }] });
+  const before = process.memoryUsage.rss();
+  const startedMs = performance.now();
+  const placed = await place(engine, sale, buyers);
+  const spentMs = performance.now() - startedMs;
+  const bytesPerBuyer = (process.memoryUsage.rss() - before) / buyers;
+  await check(engine, placed, buyers);
   return { ordersPerSecond: (buyers / spentMs) * 1_000, bytesPerBuyer };
 }
 

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findProgram, runProgram } from '../harness/programs.js';
-import { batchOrders } from './workload.js';
+import { batchOrders, callers } from './workload.js';
 
 const source = fileURLToPath(new URL('../../in-process/yardstick/decision.cpp', import.meta.url));
 
@@ -17,7 +17,11 @@ export async function compileYardstick(folder: string): Promise<Yardstick | unde
   const flags = ['-std=c++17', '-O3', '-march=native', '-pthread'];
   await runProgram(compiler, [...flags, source, '-o', program]);
   return async (threads, buyers) => {
-    const output = await runProgram(program, [String(threads), String(buyers), String(batchOrders)]);
+    const output = await runProgram(program, [
+      String(threads),
+      String(buyers),
+      String(callers * batchOrders),
+    ]);
     const round = JSON.parse(output) as { readonly ordersPerSecond: number; readonly accepted: number };
     if (round.accepted !== buyers) throw new Error(`${round.accepted} of ${buyers} orders were accepted`);
     return round.ordersPerSecond;
