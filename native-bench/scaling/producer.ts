@@ -86,7 +86,8 @@ function book(outcomes: OrderOutcomes, from: number): void {
 
 /** One of the batches in flight, again and again. */
 async function place(untilMs: number): Promise<void> {
-  while (performance.now() < untilMs && buyers + batchOrders <= task.ordersMax) {
+  // Who is refused takes no room.
+  while (performance.now() < untilMs && (task.sellsOut || buyers + batchOrders <= task.ordersMax)) {
     const from = buyers;
     buyers += batchOrders;
     const requests: OrderRequest[] = new Array(batchOrders);

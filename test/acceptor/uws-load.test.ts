@@ -364,8 +364,10 @@ async function serveOnce() {
 
 async function serveInWorker() {
   const worker = new Worker(new URL(import.meta.url));
+  // Before the message: it may end in the same turn.
+  const exit = once(worker, 'exit');
   const [answer] = await once(worker, 'message');
-  await once(worker, 'exit');
+  await exit;
   return answer;
 }
 
