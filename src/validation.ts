@@ -29,7 +29,12 @@ export function issuesOf(
   value: unknown,
   sentences: Readonly<Record<string, string>> = {},
 ): ValidationIssue[] {
-  if (hasMoreParts(value, partsMax)) return [{ path: '', message: 'has far too many parts' }];
+  try {
+    if (hasMoreParts(value, partsMax)) return [{ path: '', message: 'has far too many parts' }];
+  } catch {
+    // Of an embedder: a getter that throws, a proxy that was revoked.
+    return [{ path: '', message: 'has parts that cannot be read' }];
+  }
   const issues: ValidationIssue[] = [];
   for (const error of validator.Errors(value)) {
     for (const issue of explain(error, sentences)) {

@@ -18,3 +18,14 @@ test('the largest sale there may be is looked into', () => {
   expect(issuesOf(saleDefinition, { skus })).toEqual([]);
   expect(issuesOf(saleDefinition, { skus: [...skus, {}] }).length).toBeGreaterThan(0);
 });
+
+test('a value that cannot be read is one that is wrong', () => {
+  const unreadable = {
+    get skus() {
+      throw new Error('not today');
+    },
+  };
+  expect(issuesOf(saleDefinition, unreadable)).toEqual([
+    { path: '', message: 'has parts that cannot be read' },
+  ]);
+});

@@ -2,7 +2,7 @@
  * `leiniao export`: the orders of a data folder as its journals leave them, or the journals themselves, entry by entry.
  * Streams: no more is in memory than the books of one shard.
  */
-import { createWriteStream, renameSync, statSync } from 'node:fs';
+import { createWriteStream, lstatSync, renameSync, rmSync, statSync } from 'node:fs';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { CannotAudit } from '../audit/cannot-audit.js';
@@ -46,19 +46,30 @@ export async function exportFrom(dataDir: string, options: ExportOptions): Promi
   }
 }
 
-/** Whether a path is something that is written to and not replaced: a pipe, a device. */
+/** Whether a path is something that is written to and not replaced: a pipe, a device, a link to anything. */
 function isSpecial(out: string): boolean {
-  return statSync(out, { throwIfNoEntry: false })?.isFile() === false;
+  return lstatSync(out, { throwIfNoEntry: false })?.isFile() === false;
 }
 
 function partial(out: string): string {
-  return isSpecial(out) ? out : `${out}.partial`;
+  return isSpecial(out) ? out : `${out}.${process.pid}.partial`;
 }
+
+/** Who may read a new file, unless an earlier one says otherwise: it has the names of buyers. */
+const ownerOnly = 0o600;
 
 /** Writes beside the file, and takes its place only once all is there: an earlier export outlives one that fails. */
 async function writeFile(rows: Rows, out: string): Promise<void> {
-  await write(rows, createWriteStream(partial(out), { flush: true }));
-  renameSync(partial(out), out);
+  const mode = statSync(out, { throwIfNoEntry: false })?.mode ?? ownerOnly;
+  const beside = partial(out);
+  try {
+    await write(rows, createWriteStream(beside, { flags: 'wx', mode, flush: true }));
+  } catch (error) {
+    // What a journal has before it goes wrong is worth keeping, and nothing else.
+    if (!(error instanceof WrongJournal)) rmSync(beside, { force: true });
+    throw error;
+  }
+  renameSync(beside, out);
 }
 
 /** Writes all rows there are, and then throws what ended them too early: what came before it is still worth having. */

@@ -63,7 +63,8 @@ export async function openShard(options: {
     threads.setState(shard, Lifecycle.open);
     return { loop, store };
   } catch (error) {
-    await store.abandon();
+    // Why the shard cannot be opened matters more than what closing says.
+    await store.abandon().catch(() => undefined);
     throw error;
   }
 }

@@ -1,12 +1,22 @@
 /** Sale definitions on disk: hashed MessagePack records in an LMDB environment of their own. The engine's thread owns it. */
 import { createHash } from 'node:crypto';
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
 import { Packr } from 'msgpackr';
 import { LeiniaoError } from '../errors.js';
 import type { SaleRecord } from '../sale/catalogue.js';
 import { SaleState } from '../sale/phase.js';
 import { saleDefinition } from '../sale/schema.js';
 import { hashBytes } from './batch.js';
-import { type Environment, everyRecord, type NamedRecords, openEnvironment, requireRoom } from './lmdb.js';
+import {
+  databaseFile,
+  type Environment,
+  everyRecord,
+  type NamedRecords,
+  openEnvironment,
+  requireNewest,
+  requireRoom,
+} from './lmdb.js';
 
 /** Plain maps on disk, so that any MessagePack reader can read them. */
 const packr = new Packr({ useRecords: false });
@@ -15,11 +25,14 @@ export class CatalogueStore {
   readonly #path: string;
   #environment: Environment;
   #sales: NamedRecords;
+  /** Of the database's file, to be read only. */
+  readonly #descriptor: number;
 
   /** Opens the catalogue in folder `path`. Throws what `openEnvironment` throws. */
   constructor(path: string) {
     this.#path = path;
     [this.#environment, this.#sales] = openSales(path);
+    this.#descriptor = openSync(join(path, databaseFile), 'r');
   }
 
   /** Every stored sale, in the order in which they were created. */
@@ -41,7 +54,10 @@ export class CatalogueStore {
     const bytes = seal(packr.pack(record));
     requireRoom(this.#path, bytes.length);
     try {
-      this.#sales.putSync(record.id, bytes);
+      this.#environment.transactionSync(() => {
+        requireNewest(this.#environment, this.#descriptor);
+        this.#sales.putSync(record.id, bytes);
+      });
     } catch (error) {
       await this.#environment.close();
       this.#reopen(error);
@@ -59,6 +75,7 @@ export class CatalogueStore {
   }
 
   async close(): Promise<void> {
+    closeSync(this.#descriptor);
     await this.#environment.close();
   }
 }

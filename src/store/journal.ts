@@ -1,9 +1,19 @@
 /** The journal of one shard: commit records in LMDB, by number, hash-chained. The shard's thread owns it. */
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
 import { assert } from '../assert.js';
 import { limits } from '../config.js';
 import { LeiniaoError } from '../errors.js';
 import { type ChainHead, type Commit, follow, genesisHash } from './chain.js';
-import { type Environment, everyRecord, type NumberedRecords, openEnvironment, requireRoom } from './lmdb.js';
+import {
+  databaseFile,
+  type Environment,
+  everyRecord,
+  type NumberedRecords,
+  openEnvironment,
+  requireNewest,
+  requireRoom,
+} from './lmdb.js';
 
 export class Journal {
   readonly #path: string;
@@ -11,6 +21,8 @@ export class Journal {
   readonly #commits: NumberedRecords;
   /** Where the chain stands. Who appends moves it. */
   readonly head: ChainHead;
+  /** Of the database's file, to be read only. */
+  readonly #descriptor: number;
   #appends = 0;
 
   private constructor(path: string, environment: Environment, commits: NumberedRecords, head: ChainHead) {
@@ -18,6 +30,7 @@ export class Journal {
     this.#environment = environment;
     this.#commits = commits;
     this.head = head;
+    this.#descriptor = openSync(join(path, databaseFile), 'r');
   }
 
   /**
@@ -72,6 +85,7 @@ export class Journal {
     // A reader that was killed would keep every page from being used again.
     if (this.#appends % limits.readerCheckAppends === 0) this.#environment.readerCheck();
     this.#environment.transactionSync(() => {
+      requireNewest(this.#environment, this.#descriptor);
       for (const [i, record] of records.entries()) {
         // The declarations say void: within a transaction it is whether the record was added.
         const stored: unknown = this.#commits.putSync(firstNumber + i, record as Buffer, { append: true });
@@ -81,6 +95,7 @@ export class Journal {
   }
 
   async close(): Promise<void> {
+    closeSync(this.#descriptor);
     await this.#environment.close();
   }
 }

@@ -28,6 +28,20 @@ export function checkDatabaseFile(file: string): void {
   withDatabaseFile(file, (database) => database.check());
 }
 
+/**
+ * The newest transaction that the meta pages of an open file tell of. It is what LMDB should go on from, and does not
+ * always: whoever opens an environment, to read as well, sets the number that all share to what he read a moment before
+ * (mdb.c, mdb_env_open2), and a commit that came in between is forgotten by it.
+ */
+export function newestTransaction(descriptor: number): bigint {
+  const transactions = [0, 1].map((page) => {
+    const bytes = Buffer.alloc(8);
+    readSync(descriptor, bytes, 0, 8, page * pageBytes + meta.transaction);
+    return bytes.readBigUInt64LE(0);
+  }) as [bigint, bigint];
+  return transactions[0] > transactions[1] ? transactions[0] : transactions[1];
+}
+
 /** The same for the two meta pages alone, which are all that LMDB reads when it opens a file. */
 export function checkDatabaseBeginning(file: string): void {
   withDatabaseFile(file, (database) => database.newestMeta());
@@ -113,6 +127,8 @@ class DatabaseFile {
     const newest = metas[1 - older]!.readBigUInt64LE(meta.transaction);
     const meant = Buffer.from(metas[older]);
     if (meant.readBigUInt64LE(meta.transaction) !== newest - 1n) return;
+    // A commit leaves a root; the page of a database that is new has none.
+    if (meant.readBigUInt64LE(meta.mainDatabase + database.root) === noRoot) return;
     meant.writeBigUInt64LE(newest + 1n, meta.transaction);
     // That page's own was lost with its transaction; pages that nobody refers to do no harm.
     meant.writeBigUInt64LE(BigInt(Math.floor(this.#size / pageBytes) - 1), meta.lastPage);

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { type Database, open as openLmdb, type RootDatabase, type Transaction } from 'lmdb';
 import { limits } from '../config.js';
 import { LeiniaoError, type StartErrorCode } from '../errors.js';
-import { checkDatabaseFile, finishFailedCommit } from './lmdb-check.js';
+import { checkDatabaseFile, finishFailedCommit, newestTransaction } from './lmdb-check.js';
 import { pageBytes } from './lmdb-layout.js';
 
 /** LMDB's own name for the file in an environment's folder. */
@@ -74,6 +74,20 @@ function codeOf(cause: unknown): StartErrorCode {
   if (code === undefined || code <= 0) return 'data_dir_damaged';
   const { ENOSPC, EDQUOT } = constants.errno;
   return code === ENOSPC || code === EDQUOT ? 'data_dir_full' : 'data_dir_unwritable';
+}
+
+/**
+ * Checks, within a write transaction, that it goes on from the newest commit of the file. Before anything is written: the
+ * newest commit is still there then, and whoever opens the file anew finds it.
+ *
+ * @param descriptor of the database's file
+ * @throws LeiniaoError `data_dir_unwritable`
+ */
+export function requireNewest(environment: Environment, descriptor: number): void {
+  if (BigInt(environment.getWriteTxnId()) === newestTransaction(descriptor) + 1n) return;
+  const message =
+    'a store was opened by another process in the moment of a commit, and has to be opened again';
+  throw new LeiniaoError('data_dir_unwritable', message);
 }
 
 /**

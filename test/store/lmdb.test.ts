@@ -3,7 +3,17 @@
  * a process of its own.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  openSync,
+  readFileSync,
+  readSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Journal } from '../../dist/store/journal.js';
@@ -234,4 +244,37 @@ test('a list of free pages that names pages in use, or that has no end, is damag
   });
   expect(openAll([whole])).toEqual([{ commits: 60 }]);
   for (const result of openAll(paths)) expect(result).toMatchObject({ code: 'data_dir_damaged' });
+});
+
+test.each([1n, 2n, 5n])(
+  'a number of transactions that went back by %i loses no commit: nothing is written, and it is opened again',
+  async (back) => {
+    const path = join(tempDir(), 'journal');
+    const records = chain(Array.from({ length: 9 }, () => 3));
+    const journal = await Journal.open({ path, storeId, shard: 0, visit: () => undefined });
+    for (const [i, record] of records.slice(0, 8).entries()) journal.append(i + 1, [record]);
+    // What whoever opens the environment does to it in the moment of a commit: the number is in the file that all share.
+    const shared = openSync(join(path, 'lock.mdb'), 'r+');
+    const bytes = Buffer.alloc(8);
+    readSync(shared, bytes, 0, 8, 8);
+    bytes.writeBigUInt64LE(bytes.readBigUInt64LE() - back);
+    writeSync(shared, bytes, 0, 8, 8);
+    closeSync(shared);
+    expect(() => journal.append(9, [records[8]!])).toThrow('has to be opened again');
+    await journal.close();
+    const found: number[] = [];
+    const again = await Journal.open({ path, storeId, shard: 0, visit: ({ number }) => found.push(number) });
+    expect(found).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    again.append(9, [records[8]!]);
+    await again.close();
+    expect(openAll([path])).toEqual([{ commits: 9 }]);
+  },
+);
+
+test('a database that is new is opened without a change to its first pages', async () => {
+  const path = join(tempDir(), 'journal');
+  await journalOf(path, 0);
+  const before = readFileSync(data(path));
+  expect(openAll([path])).toEqual([{ commits: 0 }]);
+  expect(readFileSync(data(path)).equals(before)).toBe(true);
 });
