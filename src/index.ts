@@ -2,7 +2,7 @@
 export type { RestockResult, SaleResult, SaleView, SkuView } from './acceptor/operator.js';
 export type { OrderPage } from './acceptor/order-desk.js';
 export type { OrderOutcome, OrderOutcomes } from './acceptor/order-outcomes.js';
-export type { Durability, EngineOptions, ListenOptions } from './config.js';
+export type { Durability } from './config.js';
 export { Engine } from './engine/engine.js';
 export {
   type Code,
@@ -14,6 +14,7 @@ export {
   type ValidationIssue,
 } from './errors.js';
 export type { Logger } from './log.js';
+export type { EngineOptions, ListenOptions } from './options.js';
 export type { AcknowledgedOrder, Receipt } from './receipt/receipt.js';
 export { type ReceiptVerdict, verifyReceipt } from './receipt/verify.js';
 export type { Order, OrderResult } from './sale/order.js';

@@ -78,15 +78,15 @@ const walls: Readonly<Record<string, readonly string[]>> = {
   // What a buyer keeps: it is verified without an engine, and no shard knows of it.
   receipt: ['assert', 'config', 'errors', 'sale/order', 'sale/rules'],
   acceptor: [
-    ...['assert', 'clock', 'config', 'errors', 'log', 'text', 'validation'],
+    ...['assert', 'clock', 'config', 'errors', 'log', 'options', 'text', 'validation'],
     ...['sale/', 'memory/', 'receipt/'],
   ],
   engine: [
-    ...['assert', 'clock', 'config', 'errors', 'log', 'validation'],
+    ...['assert', 'clock', 'config', 'errors', 'log', 'options', 'validation'],
     ...['sale/', 'memory/', 'store/', 'shard/', 'receipt/', 'acceptor/'],
   ],
   cli: [
-    ...['assert', 'config', 'errors', 'index', 'log', 'validation'],
+    ...['assert', 'config', 'errors', 'index', 'log', 'options', 'validation'],
     ...['receipt/', 'acceptor/uws/', 'audit/', 'sale/order-id', 'store/data-dir'],
   ],
 };
@@ -98,7 +98,9 @@ test('every folder has its walls, and beside the folders are the files named her
   const folders = new Set([...sources.keys()].map(folderOf).filter((folder) => folder !== ''));
   expect([...folders].sort()).toEqual(Object.keys(walls).sort());
   const files = [...sources.keys()].filter((path) => folderOf(path) === '').sort();
-  expect(files).toEqual(['assert', 'clock', 'config', 'errors', 'index', 'log', 'text', 'validation']);
+  expect(files).toEqual([
+    ...['assert', 'clock', 'config', 'errors', 'index', 'log', 'options', 'text', 'validation'],
+  ]);
 });
 
 describe('imports point one way', () => {
@@ -153,10 +155,20 @@ test('the auditor shares no code with what decides and what writes the journal, 
   expect(show(inside.filter(({ from, to }) => folderOf(from) === 'audit' && to === 'config'))).toEqual([]);
 });
 
+test('a shard loads one package only: buyers wait for what a thread loads before it is open again', () => {
+  const loads = (path: string): string[] =>
+    namesIn(sources.get(path)!.replaceAll(/^(?:import|export) type\b[^;]*;/gm, '')).map((name) =>
+      name.startsWith('.') ? resolve(path, name) : name,
+    );
+  const reached = new Set(['shard/service']);
+  for (const path of reached) if (sources.has(path)) for (const to of loads(path)) reached.add(to);
+  expect([...reached].filter((path) => !sources.has(path) && !path.startsWith('node:'))).toEqual(['lmdb']);
+});
+
 test('what judges the engine from outside shares no code with what decides', () => {
   const judges = inside.filter(({ from }) => from.startsWith('cli/simulate/'));
   expect(judges.length).toBeGreaterThan(0);
-  const allowed = ['assert', 'config', 'errors', 'index', 'cli/'];
+  const allowed = ['assert', 'config', 'errors', 'index', 'options', 'cli/'];
   expect(show(judges.filter(({ to }) => !allows(allowed, to)))).toEqual([]);
 });
 
@@ -165,7 +177,7 @@ describe('packages', () => {
     lmdb: ['store/'],
     'uWebSockets.js': ['acceptor/'],
     piscina: ['engine/'],
-    typebox: ['config', 'sale/', 'cli/'],
+    typebox: ['options', 'sale/', 'cli/'],
     pino: ['cli/'],
     undici: ['cli/'],
     commander: ['cli/'],

@@ -2,9 +2,9 @@
 
 import type { TemplatedApp, us_listen_socket } from 'uWebSockets.js';
 import { createServer } from 'node:net';
-import type { ListenConfig } from '../config.js';
 import { LeiniaoError } from '../errors.js';
 import type { Logger } from '../log.js';
+import type { ListenConfig } from '../options.js';
 import type { ExchangeHost } from './exchange.js';
 import type { SaleOperator } from './operator.js';
 import type { OrderContext } from './order-desk.js';

@@ -76,7 +76,7 @@ async function runSimulate(url: string | undefined, flags: Flags): Promise<numbe
 async function runDoctor(flags: Flags): Promise<number> {
   const { engine, receiptKeyFile } = await serverOptionsFrom(flags);
   if (receiptKeyFile !== undefined) await (await import('./receipt-key.js')).readReceiptKey(receiptKeyFile);
-  const { resolveEngineOptions } = await import('../config.js');
+  const { resolveEngineOptions } = await import('../options.js');
   const { dataDir } = resolveEngineOptions(engine);
   const { doctor } = await import('./doctor.js');
   return await doctor({ dataDir, json: flags.json ?? false });

@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import Type from 'typebox';
+import { LeiniaoError, type ValidationIssue } from '../errors.js';
 import {
   type EngineOptions,
   EngineOptionsSchema,
@@ -13,8 +14,7 @@ import {
   ListenOptionsSchema,
   resolveEngineOptions,
   resolveListenOptions,
-} from '../config.js';
-import { LeiniaoError, type ValidationIssue } from '../errors.js';
+} from '../options.js';
 import { didYouMean } from './nearest.js';
 import { envPrefix, issueOf, type OptionSpec, optionSpecs, parseText } from './option-spec.js';
 

@@ -6,15 +6,10 @@ import type { RestockResult, SaleResult, SaleView, SkuView } from '../acceptor/o
 import { OrderDesk, type OrderPage, saleNotFound, skuNotFound } from '../acceptor/order-desk.js';
 import { type OrderOutcome, OrderOutcomes } from '../acceptor/order-outcomes.js';
 import { type HttpServer, listen } from '../acceptor/server.js';
-import {
-  type Durability,
-  type EngineOptions,
-  type ListenOptions,
-  limits,
-  resolveListenOptions,
-} from '../config.js';
+import { type Durability, limits } from '../config.js';
 import { LeiniaoError, type Refusal, refuse } from '../errors.js';
 import type { Logger } from '../log.js';
+import { type EngineOptions, type ListenOptions, resolveListenOptions } from '../options.js';
 import type { OrderRequest, SaleDefinition } from '../sale/schema.js';
 import { closeParts, type Parts, startParts } from './start.js';
 

@@ -6,18 +6,13 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { Dispatcher } from '../acceptor/dispatcher.js';
 import type { OrderContext } from '../acceptor/order-desk.js';
 import { type Clock, type ClockOrigin, clockFrom, clockOrigin, setAhead } from '../clock.js';
-import {
-  type EngineConfig,
-  type EngineOptions,
-  limits,
-  resolveEngineOptions,
-  shardsDefault,
-} from '../config.js';
+import { limits, shardsDefault } from '../config.js';
 import { invalidOption } from '../errors.js';
 import { guarded, type Logger, silentLogger } from '../log.js';
 import { allocateSharedMemory, type SharedMemory } from '../memory/shared-memory.js';
 import { StockTable } from '../memory/stock-table.js';
 import { ThreadTable } from '../memory/thread-table.js';
+import { type EngineConfig, type EngineOptions, resolveEngineOptions } from '../options.js';
 import { readPrivateKey } from '../receipt/keys.js';
 import { ReceiptSigner } from '../receipt/signer.js';
 import { Catalogue } from '../sale/catalogue.js';

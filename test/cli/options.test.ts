@@ -13,7 +13,7 @@ import {
   EngineOptionsSchema,
   ListenOptionsSchema,
   resolveEngineOptions,
-} from '../../dist/config.js';
+} from '../../dist/options.js';
 import { newKeyPair } from '../support/key-pairs.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'leiniao-options-'));

@@ -1,8 +1,9 @@
 /** The options of `leiniao simulate`. Flags only: a simulation says on its command line what it was. */
 import { randomInt } from 'node:crypto';
 import Type from 'typebox';
-import { EngineOptionsSchema, limits } from '../../config.js';
+import { limits } from '../../config.js';
 import { LeiniaoError } from '../../errors.js';
+import { EngineOptionsSchema } from '../../options.js';
 import { optionSpecs } from '../option-spec.js';
 import { readFlags } from '../options.js';
 
