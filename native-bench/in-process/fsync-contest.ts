@@ -1,5 +1,5 @@
 /** Orders that are on disk: leiniao, and LMDB alone writing the same commits. */
-import { existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BenchRun } from '../harness/bench.js';
@@ -13,6 +13,12 @@ const program = fileURLToPath(new URL('lmdb-round.js', import.meta.url));
 /** A folder in memory is no disk: of Linux' statfs(2). */
 const tmpfsType = 0x01021994;
 
+interface Pair {
+  /** Orders per second. */
+  readonly leiniao: number;
+  readonly alone: LmdbRound | undefined;
+}
+
 async function lmdbRound(run: BenchRun, dataDir: string): Promise<LmdbRound> {
   const folder = mkdtempSync(join(run.folder, 'lmdb-'));
   try {
@@ -25,38 +31,41 @@ async function lmdbRound(run: BenchRun, dataDir: string): Promise<LmdbRound> {
 
 export async function fsyncContest(run: BenchRun): Promise<void> {
   const buyers = run.profile.orders / 2;
-  // The newest data folder that leiniao wrote: LMDB writes what is in it.
   const dataDir = join(run.folder, 'data');
-  let last: LmdbRound | undefined;
-  await run.contest({
-    ...{ name: `fsync, ${buyers.toLocaleString('en')} durable orders in process, one shard` },
-    ...{ unit: 'orders/s', better: 'higher' },
-    contenders: [
-      {
-        name: 'leiniao',
-        measure: async () => {
-          if (existsSync(dataDir)) rmSync(dataDir, { recursive: true });
-          return (await leiniaoRound({ buyers, durability: 'fsync', folder: dataDir })).ordersPerSecond;
-        },
-      },
-      {
-        name: 'LMDB alone',
-        measure: async (round) => {
-          // Nothing to warm up where nothing is measured.
-          if (round === 0 && !run.profile.measures) return 0;
-          last = await lmdbRound(run, dataDir);
-          const all = buyers + warmUpOrders(buyers);
-          if (last.orders !== all) throw new Error(`the journal has ${last.orders} of ${all} orders`);
-          return last.ordersPerSecond;
-        },
-      },
-    ],
-    ratios: [{ of: 'leiniao', to: 'LMDB alone', target: 0.7 }],
-  });
-  const { commits, bytes } = last!;
+  const name = `fsync, ${buyers.toLocaleString('en')} durable orders in process, one shard`;
+  // Always leiniao first: LMDB writes the commits of the same round, those that leiniao wrote.
+  const pair = async (round: number): Promise<Pair> => {
+    rmSync(dataDir, { recursive: true, force: true });
+    const { ordersPerSecond } = await leiniaoRound({ buyers, durability: 'fsync', folder: dataDir });
+    // Nothing to warm up where nothing is measured.
+    if (round === 0 && !run.profile.measures) return { leiniao: ordersPerSecond, alone: undefined };
+    const alone = await lmdbRound(run, dataDir);
+    const all = buyers + warmUpOrders(buyers);
+    if (alone.orders !== all) throw new Error(`the journal has ${alone.orders} of ${all} orders`);
+    return { leiniao: ordersPerSecond, alone };
+  };
+  const pairs = (
+    await run.turns([{ name, measure: pair }], (_, round, { leiniao, alone }) => {
+      if (round === 0) return;
+      const rates = [leiniao, alone!.ordersPerSecond].map((rate) => Math.round(rate).toLocaleString('en'));
+      run.say(`${name}, round ${round}: leiniao ${rates[0]}, LMDB alone ${rates[1]} orders/s`);
+    })
+  ).get(name)!;
+  run.keep(
+    {
+      ...{ name, unit: 'orders/s', better: 'higher' },
+      ratios: [{ of: 'leiniao', to: 'LMDB alone', target: 0.7 }],
+    },
+    {
+      leiniao: pairs.map(({ leiniao }) => leiniao),
+      'LMDB alone': pairs.map(({ alone }) => alone!.ordersPerSecond),
+    },
+  );
+  const last = pairs.at(-1)!.alone!;
+  const { commits, bytes } = last;
   run.note(
-    `fsync: in the last round that LMDB followed leiniao wrote ${commits.toLocaleString('en')} commits, of ` +
-      `${Math.round(last!.orders / commits)} orders and ${Math.round(bytes / commits)} bytes each on average; LMDB alone writes ` +
+    `fsync: in the last round leiniao wrote ${commits.toLocaleString('en')} commits, of ` +
+      `${Math.round(last.orders / commits)} orders and ${Math.round(bytes / commits)} bytes each on average; LMDB alone writes ` +
       'those again, in transactions of the same sizes, and computes nothing.',
   );
   if (statfsSync(run.folder).type === tmpfsType) {

@@ -102,8 +102,8 @@ export async function memoryContest(run: BenchRun): Promise<void> {
       'has share one. C++ takes texts and gives columns; on one core one thread is in turns who asks and the shard.',
   );
   run.note(
-    'Redis keeps the units of each buyer and the stock, but neither orders nor sequences nor deadlines; it has a core to itself, ' +
-      'and redis-benchmark the other one. The usual script looks before it takes (four commands); the shortest takes and gives back ' +
+    'Redis keeps the units of each buyer and the stock, but neither orders nor sequences nor deadlines; it decides with one ' +
+      'thread, and redis-benchmark sends with another. The usual script looks before it takes (four commands); the shortest takes and gives back ' +
       'what was too much (two), and runs with --smoke and --full only.',
   );
 }

@@ -12,22 +12,29 @@ export interface RestartSettings {
   readonly folder: string;
   /** Of the shard that fails. */
   readonly orders: number;
-  /** Orders that are under way at a time on the other shard. */
+  /** Orders that are under way at a time on the other shard, to find out how many it can take. */
   readonly concurrency: number;
-  /** How long the other shard sells before the failure. */
+  /** How long that takes, and how long the other shard then sells before the failure. */
   readonly quietMs: number;
 }
 
 export interface RestartRound {
   readonly openMs: number;
+  /** Of the open loop: orders per second. */
+  readonly rate: number;
   readonly p99BeforeMs: number;
   readonly p99MeanwhileMs: number;
+  readonly longestBeforeMs: number;
+  readonly longestMeanwhileMs: number;
   /** How many orders `p99MeanwhileMs` is of. */
   readonly ordersMeanwhile: number;
 }
 
 const batchCountMax = 50_000;
 const openMsMax = 60_000;
+/** A sleep between two looks at what is due; the kernel adds some 50 µs to it. */
+const napMs = 0.01;
+const nobody = new Int32Array(new SharedArrayBuffer(4));
 
 async function fill({ desk }: TwoShards, orders: number): Promise<void> {
   for (let from = 0; from < orders; from += batchCountMax) {
@@ -41,43 +48,76 @@ async function fill({ desk }: TwoShards, orders: number): Promise<void> {
   }
 }
 
-/** Milliseconds that single orders for the healthy shard take, until `ended` says that it is enough. */
-async function sell(
-  { desk }: TwoShards,
-  { name, concurrency }: { readonly name: string; readonly concurrency: number },
-  ended: () => boolean,
-): Promise<number[]> {
-  const latencies: number[] = [];
-  const buyer = async (lane: number): Promise<void> => {
-    for (let i = 0; !ended(); i++) {
-      const startedMs = performance.now();
-      const outcome = await desk.place({ sale: 's', sku: 'healthy', buyer: `${name}-${lane}-${i}` });
-      if (!outcome.ok) throw new Error(`the healthy shard refused: ${outcome.code}`);
-      latencies.push(performance.now() - startedMs);
-    }
+/** Single orders for the healthy shard, so many at a time. Returns orders per second. */
+async function closedLoop({ desk }: TwoShards, { concurrency, quietMs }: RestartSettings): Promise<number> {
+  const startedMs = performance.now();
+  let placed = 0;
+  const buyer = async (): Promise<void> => {
+    while (performance.now() - startedMs < quietMs) await healthyOrder(desk, `closed-${placed++}`);
   };
-  await Promise.all(Array.from({ length: concurrency }, (_, lane) => buyer(lane)));
-  return latencies;
+  await Promise.all(Array.from({ length: concurrency }, buyer));
+  return (placed / (performance.now() - startedMs)) * 1_000;
 }
 
-async function fail(shards: TwoShards, { orders, concurrency, quietMs }: RestartSettings) {
+/**
+ * Single orders for the healthy shard at a steady rate, whether those before them were answered or not. Returns the
+ * milliseconds that each took, from when it was due: an order that had to wait until it was sent has waited.
+ */
+function openLoop({ desk }: TwoShards, name: string, rate: number, ended: () => boolean): Promise<number[]> {
+  const latencies: number[] = [];
+  const startedMs = performance.now();
+  let sent = 0;
+  return new Promise((resolve, reject) => {
+    const send = (dueMs: number) => {
+      healthyOrder(desk, `${name}-${sent++}`).then(() => {
+        latencies.push(performance.now() - dueMs);
+        if (latencies.length === sent && ended()) resolve(latencies);
+      }, reject);
+    };
+    const pace = () => {
+      for (;;) {
+        const dueMs = startedMs + (sent / rate) * 1_000;
+        if (performance.now() < dueMs || ended()) break;
+        send(dueMs);
+      }
+      if (ended()) {
+        if (latencies.length === sent) resolve(latencies);
+        return;
+      }
+      // A timer would wake us up once a millisecond at best; who never sleeps keeps a core from the shards.
+      Atomics.wait(nobody, 0, 0, napMs);
+      setImmediate(pace);
+    };
+    pace();
+  });
+}
+
+async function healthyOrder(desk: TwoShards['desk'], buyer: string): Promise<void> {
+  const outcome = await desk.place({ sale: 's', sku: 'healthy', buyer });
+  if (!outcome.ok) throw new Error(`the healthy shard refused: ${outcome.code}`);
+}
+
+async function fail(shards: TwoShards, settings: RestartSettings): Promise<RestartRound> {
+  const { orders, quietMs } = settings;
+  const rate = (await closedLoop(shards, settings)) / 2;
+  const closed = shards.heldOf('healthy');
   const quietUntilMs = performance.now() + quietMs;
-  const before = await sell(shards, { name: 'before', concurrency }, () => performance.now() >= quietUntilMs);
+  const before = await openLoop(shards, 'before', rate, () => performance.now() >= quietUntilMs);
   const startedMs = performance.now();
   let openMs: number | undefined;
   void shards.fail().then(() => {
     openMs = performance.now() - startedMs;
   });
   const enough = () => openMs !== undefined || performance.now() > startedMs + openMsMax;
-  const meanwhile = await sell(shards, { name: 'meanwhile', concurrency }, enough);
+  const meanwhile = await openLoop(shards, 'meanwhile', rate, enough);
   if (openMs === undefined) {
     throw new Error(`the shard was not open again after ${openMsMax} ms`, { cause: shards.defects[0] });
   }
-  check(shards, { large: orders, healthy: before.length + meanwhile.length });
+  check(shards, { large: orders, healthy: closed + before.length + meanwhile.length });
   return {
-    openMs,
-    p99BeforeMs: percentile(before, 0.99),
-    p99MeanwhileMs: percentile(meanwhile, 0.99),
+    ...{ openMs, rate },
+    ...{ p99BeforeMs: percentile(before, 0.99), p99MeanwhileMs: percentile(meanwhile, 0.99) },
+    ...{ longestBeforeMs: percentile(before, 1), longestMeanwhileMs: percentile(meanwhile, 1) },
     ordersMeanwhile: meanwhile.length,
   };
 }

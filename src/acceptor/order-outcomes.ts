@@ -7,14 +7,21 @@ import type { Refusal } from '../errors.js';
 import { newReply, type Reply, readStatusWord, statusWord } from '../memory/records.js';
 import type { Order, OrderResult } from '../sale/order.js';
 import { Outcome } from '../sale/outcome.js';
-import type { OrderRequest } from '../sale/schema.js';
 
 export type OrderOutcome = OrderResult | Refusal;
 
 /** What turns a reply, or an outcome without one, into what callers see. */
 export interface OutcomeReader {
   order(reply: Reply, buyer: string): Order;
-  refusal(outcome: Outcome, request: OrderRequest): Refusal;
+  refusal(outcome: Outcome, sale: string): Refusal;
+}
+
+/** What was asked for, as far as an outcome tells of it. */
+export interface AskedOrders {
+  readonly length: number;
+  buyer(index: number): string;
+  /** Asked for orders only that were no malformed requests. */
+  place(index: number): { readonly sale: string } | undefined;
 }
 
 /** Columns of 32 bits per order, then two of 64. */
@@ -22,7 +29,7 @@ const wordColumns = 6;
 
 /** Array-like and iterable; outcome `i` belongs to request `i`. */
 export class OrderOutcomes implements Iterable<OrderOutcome> {
-  readonly #requests: readonly (OrderRequest | undefined)[];
+  readonly #orders: AskedOrders;
   readonly #reader: OutcomeReader;
   readonly #words: Int32Array;
   readonly #times: Float64Array;
@@ -32,25 +39,28 @@ export class OrderOutcomes implements Iterable<OrderOutcome> {
   #replayed = 0;
 
   /** @internal */
-  constructor(requests: readonly (OrderRequest | undefined)[], reader: OutcomeReader) {
-    this.#requests = requests;
+  constructor(orders: AskedOrders, reader: OutcomeReader) {
+    this.#orders = orders;
     this.#reader = reader;
-    this.#words = new Int32Array(requests.length * wordColumns);
-    this.#times = new Float64Array(requests.length * 2);
+    this.#words = new Int32Array(orders.length * wordColumns);
+    this.#times = new Float64Array(orders.length * 2);
   }
 
   /** @internal A batch of which no order was tried. */
-  static allRefused(requests: readonly OrderRequest[], refusal: Refusal): OrderOutcomes {
+  static allRefused(length: number, refusal: Refusal): OrderOutcomes {
     const never = (): never => {
       throw new Error('assertion failed: a refused batch has no other outcomes');
     };
-    const outcomes = new OrderOutcomes(requests, { order: never, refusal: never });
-    for (let i = 0; i < requests.length; i++) outcomes.refuseWith(i, refusal);
+    const outcomes = new OrderOutcomes(
+      { length, buyer: never, place: never },
+      { order: never, refusal: never },
+    );
+    for (let i = 0; i < length; i++) outcomes.refuseWith(i, refusal);
     return outcomes;
   }
 
   get length(): number {
-    return this.#requests.length;
+    return this.#orders.length;
   }
 
   /** New orders in the batch. */
@@ -67,13 +77,12 @@ export class OrderOutcomes implements Iterable<OrderOutcome> {
   at(index: number): OrderOutcome | undefined {
     const refusal = this.#refusals.get(index);
     if (refusal !== undefined) return refusal;
-    const request = this.#requests[index];
-    if (request === undefined) return undefined;
+    if (!Number.isInteger(index) || index < 0 || index >= this.length) return undefined;
     const words = this.#words;
     const at = index * wordColumns;
     const outcome = words[at]! as Outcome;
     if (outcome !== Outcome.done && outcome !== Outcome.replayed) {
-      return this.#reader.refusal(outcome, request);
+      return this.#reader.refusal(outcome, this.#orders.place(index)!.sale);
     }
     const reply = newReply(outcome);
     reply.row = words[at + 1]!;
@@ -83,7 +92,7 @@ export class OrderOutcomes implements Iterable<OrderOutcome> {
     readStatusWord(words[at + 5]!, reply);
     reply.createdAtMs = this.#times[index * 2]!;
     reply.expiresAtMs = this.#times[index * 2 + 1]!;
-    const order = this.#reader.order(reply, request.buyer);
+    const order = this.#reader.order(reply, this.#orders.buyer(index));
     return { ok: true, order, replayed: outcome === Outcome.replayed };
   }
 

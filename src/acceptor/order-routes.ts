@@ -11,16 +11,15 @@ import { headOf, prepared, problemAnswer } from './answer.js';
 import { Exchange, type ExchangeHost } from './exchange.js';
 import type { ReplySink } from './in-flight.js';
 import {
-  askOrder,
   type OrderContext,
-  OrderDesk,
   orderNotFound,
   outcomeOfDispatch,
   receiptedOrderOf,
   refusalOf,
   saleNotFound,
   skuNotFound,
-} from './order-desk.js';
+} from './order-answers.js';
+import { askOrder, OrderDesk } from './order-desk.js';
 import { OrderWriter } from './order-writer.js';
 import {
   bodyIssues,

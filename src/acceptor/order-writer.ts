@@ -10,7 +10,7 @@ import type { CatalogueSku } from '../sale/catalogue.js';
 import { type OrderIds, orderIdChars } from '../sale/order-id.js';
 import { statusName } from '../sale/order-state.js';
 import { headOf } from './answer.js';
-import { expiryOf } from './order-desk.js';
+import { expiryOf } from './order-answers.js';
 
 const quote = 0x22;
 /** By character: 1 for those that JSON writes as themselves and UTF-8 as one byte. */

@@ -8,7 +8,7 @@ import type { Validator } from '../validation.js';
 import { jsonAnswer } from './answer.js';
 import type { Exchange } from './exchange.js';
 import type { SaleOperator, SaleResult } from './operator.js';
-import { saleNotFound, skuNotFound } from './order-desk.js';
+import { saleNotFound, skuNotFound } from './order-answers.js';
 import {
   bodyIssues,
   idempotencyKeyOf,

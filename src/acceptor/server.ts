@@ -7,7 +7,7 @@ import type { Logger } from '../log.js';
 import type { ListenConfig } from '../options.js';
 import type { ExchangeHost } from './exchange.js';
 import type { SaleOperator } from './operator.js';
-import type { OrderContext } from './order-desk.js';
+import type { OrderContext } from './order-answers.js';
 import { orderRoutes } from './order-routes.js';
 import { route } from './router.js';
 import { saleRoutes, serviceRoutes } from './sale-routes.js';

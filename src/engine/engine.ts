@@ -3,7 +3,8 @@
  * `Engine.start`.
  */
 import type { RestockResult, SaleResult, SaleView, SkuView } from '../acceptor/operator.js';
-import { OrderDesk, type OrderPage, saleNotFound, skuNotFound } from '../acceptor/order-desk.js';
+import { saleNotFound, skuNotFound } from '../acceptor/order-answers.js';
+import { OrderDesk, type OrderPage } from '../acceptor/order-desk.js';
 import { type OrderOutcome, OrderOutcomes } from '../acceptor/order-outcomes.js';
 import { type HttpServer, listen } from '../acceptor/server.js';
 import { type Durability, limits } from '../config.js';
@@ -121,7 +122,7 @@ export class Engine {
       throw new RangeError(`placeOrders takes at most ${limits.batchOrdersMax} orders at a time`);
     }
     const refusal = this.#refusal();
-    if (refusal !== undefined) return OrderOutcomes.allRefused(requests, refusal);
+    if (refusal !== undefined) return OrderOutcomes.allRefused(requests.length, refusal);
     return await this.#desk.placeMany(requests);
   }
 

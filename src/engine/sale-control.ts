@@ -7,7 +7,7 @@
 import type { Dispatched, Dispatcher, Waiter } from '../acceptor/dispatcher.js';
 import type { ReplySink } from '../acceptor/in-flight.js';
 import type { RestockResult, SaleOperator, SaleResult, SaleView, SkuView } from '../acceptor/operator.js';
-import { outcomeOfDispatch, refusalOf, saleNotFound, skuNotFound } from '../acceptor/order-desk.js';
+import { outcomeOfDispatch, refusalOf, saleNotFound, skuNotFound } from '../acceptor/order-answers.js';
 import type { Clock } from '../clock.js';
 import { limits } from '../config.js';
 import { invalid, LeiniaoError, type Refusal, refuse } from '../errors.js';

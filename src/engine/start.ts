@@ -4,7 +4,7 @@
  */
 import { randomBytes, randomInt } from 'node:crypto';
 import { Dispatcher } from '../acceptor/dispatcher.js';
-import type { OrderContext } from '../acceptor/order-desk.js';
+import type { OrderContext } from '../acceptor/order-answers.js';
 import { type Clock, type ClockOrigin, clockFrom, clockOrigin, setAhead } from '../clock.js';
 import { limits, shardsDefault } from '../config.js';
 import { invalidOption } from '../errors.js';

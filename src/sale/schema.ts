@@ -73,15 +73,30 @@ export function isOrderBody(value: unknown): value is OrderBody {
   for (const name in value) {
     if (name !== 'sku' && name !== 'buyer' && name !== 'quantity') return false;
   }
-  return isPlace(value as OrderBody);
+  const { sku, buyer, quantity } = value as OrderBody;
+  return isId(sku) && isBuyer(buyer) && isQuantity(quantity);
+}
+
+/** What an order asks for, with its defaults. */
+export interface OrderValues {
+  sale: string;
+  sku: string;
+  buyer: string;
+  /** Units. */
+  quantity: number;
+  /** '' for none. */
+  idempotencyKey: string;
+}
+
+export function newOrderValues(): OrderValues {
+  return { sale: '', sku: '', buyer: '', quantity: 1, idempotencyKey: '' };
 }
 
 /**
- * The same as `orderRequest.Check`, written out likewise.
- *
- * @param passed one that has passed: an id that it has too need not be checked again
+ * The same as `orderRequest.Check`, written out likewise. Reads each property once, and puts what it read into `values`
+ * where it has passed. An id that is there already need not be checked again: most of a batch are for the same SKU.
  */
-export function isOrderRequest(value: unknown, passed?: OrderRequest): value is OrderRequest {
+export function readOrderRequest(value: unknown, values: OrderValues): boolean {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   for (const name in value) {
     switch (name) {
@@ -95,20 +110,25 @@ export function isOrderRequest(value: unknown, passed?: OrderRequest): value is 
         return false;
     }
   }
-  const { sale, idempotencyKey: key } = value as OrderRequest;
-  return (
-    isPlace(value as OrderRequest, passed) &&
-    ((passed !== undefined && sale === passed.sale) || isId(sale)) &&
-    (key === undefined || (typeof key === 'string' && isPrintable(key, limits.idempotencyKeyBytesMax)))
-  );
+  const { sale, sku, buyer, quantity, idempotencyKey: key } = value as OrderRequest;
+  if (!isBuyer(buyer) || !isQuantity(quantity)) return false;
+  if ((sku !== values.sku || sku === '') && !isId(sku)) return false;
+  if ((sale !== values.sale || sale === '') && !isId(sale)) return false;
+  if (key !== undefined && !isPrintable(key, limits.idempotencyKeyBytesMax)) return false;
+  values.sale = sale;
+  values.sku = sku;
+  values.buyer = buyer;
+  values.quantity = quantity ?? 1;
+  values.idempotencyKey = key ?? '';
+  return true;
 }
 
-function isPlace({ sku, buyer, quantity }: OrderBody, passed?: OrderBody): boolean {
+function isBuyer(buyer: string): boolean {
+  return isPrintable(buyer, limits.buyerBytesMax);
+}
+
+function isQuantity(quantity: number | undefined): boolean {
   return (
-    typeof buyer === 'string' &&
-    ((passed !== undefined && sku === passed.sku) || isId(sku)) &&
-    isPrintable(buyer, limits.buyerBytesMax) &&
-    (quantity === undefined ||
-      (Number.isInteger(quantity) && quantity >= 1 && quantity <= limits.quantityMax))
+    quantity === undefined || (Number.isInteger(quantity) && quantity >= 1 && quantity <= limits.quantityMax)
   );
 }

@@ -1,7 +1,7 @@
 /** The order written as bytes is the order as JSON, whatever was written before it. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type OrderContext, orderOf } from '../../dist/acceptor/order-desk.js';
+import { type OrderContext, orderOf } from '../../dist/acceptor/order-answers.js';
 import { OrderWriter } from '../../dist/acceptor/order-writer.js';
 import { orderJson } from '../../dist/acceptor/views.js';
 import { limits } from '../../dist/config.js';

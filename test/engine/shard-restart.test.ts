@@ -7,7 +7,8 @@ import { closeSync, openSync, readdirSync, renameSync, statSync, writeSync } fro
 import { join } from 'node:path';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Dispatcher } from '../../dist/acceptor/dispatcher.js';
-import { type OrderContext, OrderDesk } from '../../dist/acceptor/order-desk.js';
+import type { OrderContext } from '../../dist/acceptor/order-answers.js';
+import { OrderDesk } from '../../dist/acceptor/order-desk.js';
 import { clockFrom, clockOrigin } from '../../dist/clock.js';
 import type { Durability } from '../../dist/config.js';
 import { SaleControl } from '../../dist/engine/sale-control.js';

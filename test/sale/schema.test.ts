@@ -4,7 +4,13 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isOrderBody, isOrderRequest, orderBody, orderRequest } from '../../dist/sale/schema.js';
+import {
+  isOrderBody,
+  newOrderValues,
+  orderBody,
+  orderRequest,
+  readOrderRequest,
+} from '../../dist/sale/schema.js';
 import { runs, seeded } from '../support/random.js';
 
 const { defineProperty, assign, create } = Object;
@@ -15,7 +21,7 @@ describe.each([
   {
     name: 'a request',
     schema: orderRequest,
-    check: isOrderRequest,
+    check: (value: unknown) => readOrderRequest(value, newOrderValues()),
     order: request,
     more: { idempotencyKey: 'k' },
   },

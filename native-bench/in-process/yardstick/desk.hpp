@@ -135,6 +135,7 @@ class Desk {
     return count;
   }
 
+  /* Nobody reads generation and deadline here; leiniao writes them for every order, so they are in the time. */
   struct Waiting {
     Outcomes* outcomes;
     int32_t token;
@@ -153,5 +154,6 @@ class Desk {
   uint32_t unpublished_ = 0;
   uint32_t spins_ = 0;
   double now_ms_ = 0;
+  /* Written and never read, as by an engine whose metrics nobody asks for. */
   double dispatched_ = 0;
 };

@@ -157,6 +157,7 @@ class Shard {
   Counters own_;
   int32_t published_available_ = own_.available;
   int32_t sequence_ = 0;
+  /* Where an expiry would begin: no hold lives that long here. */
   int32_t first_hold_ = -1;
   int32_t last_hold_ = -1;
   double now_ms_ = 0;
