@@ -103,7 +103,7 @@ export async function memoryContest(run: BenchRun): Promise<void> {
   );
   run.note(
     'Redis keeps the units of each buyer and the stock, but neither orders nor sequences nor deadlines; it decides with one ' +
-      'thread, and redis-benchmark sends with another. The usual script looks before it takes (four commands); the shortest takes and gives back ' +
-      'what was too much (two), and runs with --smoke and --full only.',
+      'thread, and redis-benchmark sends with another. The usual script looks before it takes (four commands); the shortest ' +
+      'takes and gives back what was too much (two), and runs with --smoke and --full only.',
   );
 }
