@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import type { BenchRun } from '../harness/bench.js';
 import { runProgram } from '../harness/programs.js';
 import { median } from '../harness/statistics.js';
-import { nextPrefix } from './closed-loop.js';
+import { nextPrefix } from './buyers.js';
+import { bare, leiniao } from './contenders.js';
 import type { GeneratorOptions, GeneratorResult } from './generator.js';
 import { sku } from './servers/answers.js';
 import { type Shop, unitsTaken } from './shop.js';
@@ -71,7 +72,7 @@ export async function latency(run: BenchRun, shops: Shops): Promise<void> {
   const capacity = await capacityOf(run, shops.memory);
   const rate = Math.max(100, Math.round((capacity * rateShare) / 100) * 100);
   const load = { closedSeconds: closedSeconds[profile], openSeconds: openSeconds[profile], rate };
-  const contenders = { 'bare uWebSockets.js': shops.bare, leiniao: shops.memory };
+  const contenders = { [bare]: shops.bare, [leiniao]: shops.memory };
   const results = await run.turns(
     Object.entries(contenders).map(([name, shop]) => ({ name, measure: () => generate(shop, load) })),
     (name, round, result) =>
@@ -83,7 +84,7 @@ export async function latency(run: BenchRun, shops: Shops): Promise<void> {
         name: `latency ${name}, memory, open loop`,
         unit: 'ms',
         better: 'lower',
-        ratios: [{ of: 'leiniao', to: 'bare uWebSockets.js', ...goal }],
+        ratios: [{ of: leiniao, to: bare, ...goal }],
       },
       Object.fromEntries(
         [...results].map(([contender, rounds]) => [

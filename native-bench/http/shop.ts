@@ -1,5 +1,6 @@
 /** A server that sells, as a benchmark sees it: its orders, what it says was taken, and whether it keeps the rules. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { regular } from './buyers.js';
 import { type Counters, limitPerBuyer, sku, stockOf } from './servers/answers.js';
 
 export interface Shop {
@@ -14,9 +15,6 @@ const settleMsMax = 30_000;
 const settleMs = 25;
 /** An answer's size may differ from the ceiling's by this share: it says another store's name and durability. */
 const sizeShareMax = 0.15;
-
-/** Has an order of every server that keeps the rules, and may not have another. */
-const regular = 'r000-00-000000001';
 
 interface Reading {
   readonly taken: number;

@@ -5,14 +5,17 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BenchRun } from '../harness/bench.js';
 import { type Started, startServer } from '../harness/programs.js';
+import { postgres, redis } from './contenders.js';
 import { findPostgres, postgresInstall, startPostgres } from './postgres.js';
 import { findRedis, redisInstall, startRedis } from './redis.js';
-import { orderDocument, sku } from './servers/answers.js';
+import { orderDocument, sampleOrder } from './servers/answers.js';
 import { proveRules, putSales, type Shop } from './shop.js';
 
 const cli = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
 /** Room for all orders of the longest run. */
 const ordersPerShardMax = 16_777_216;
+
+const orderBytes = JSON.stringify(orderDocument(sampleOrder, 0)).length;
 
 /** By what it is. One that is undefined is not installed, or not asked for. */
 export interface Shops {
@@ -54,18 +57,12 @@ async function startShop(
   const { url } = running.add(await startServer(args));
   await prepare(url);
   const shop = { url, keepsRules: !args[0]!.endsWith('bare.js') };
-  const buyer = 'r000-00-000000001';
-  const order = { sale: 'bench', sku, buyer, quantity: 1, sequence: 1_000_001, durability: 'memory' };
-  await proveRules(shop, args.includes('--receipt-key') ? undefined : orderBytes(order));
+  await proveRules(shop, args.includes('--receipt-key') ? undefined : orderBytes);
   return shop;
 }
 
-function orderBytes(order: Parameters<typeof orderDocument>[0]): number {
-  return JSON.stringify(orderDocument(order, 0)).length;
-}
-
 /** A leiniao server with a data folder of its own. */
-export function startLeiniao(
+function startLeiniao(
   running: Running,
   folder: string,
   durability: 'memory' | 'fsync',
@@ -82,7 +79,7 @@ export function startLeiniao(
   );
 }
 
-export function startBare(running: Running): Promise<Shop> {
+function startBare(running: Running): Promise<Shop> {
   return startShop(running, [serverFile('bare')]);
 }
 
@@ -93,7 +90,7 @@ async function startRedisShop(
 ): Promise<Shop | undefined> {
   const command = findRedis();
   if (command === undefined) {
-    return run.skip(`Fastify + Redis, ${durability}`, 'redis-server is not installed', redisInstall);
+    return run.skip(`${redis}, ${durability}`, 'redis-server is not installed', redisInstall);
   }
   const { socket } = running.add(
     startRedis(command, join(run.folder, `redis-${durability}`), durability === 'fsync'),
@@ -107,7 +104,7 @@ async function startPostgresShops(
 ): Promise<Pick<Shops, 'postgres' | 'postgresFsync'>> {
   const programs = findPostgres();
   if (programs === undefined) {
-    run.skip('Fastify + PostgreSQL', 'initdb and postgres are not installed', postgresInstall);
+    run.skip(postgres, 'initdb and postgres are not installed', postgresInstall);
     return { postgres: undefined, postgresFsync: undefined };
   }
   const { socketFolder } = running.add(

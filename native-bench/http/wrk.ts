@@ -7,7 +7,7 @@ const script = fileURLToPath(new URL('../../http/orders.lua', import.meta.url));
 /** Orders that wait longer than this fail the load; wrk's own 2 s are too few for 512 connections to a slow store. */
 const answerSecondsMax = 30;
 
-export interface LoadOptions {
+interface LoadOptions {
   readonly wrk: string;
   readonly url: string;
   readonly connections: number;

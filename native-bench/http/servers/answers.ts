@@ -1,4 +1,5 @@
 /** What the servers beside leiniao answer: the same JSON documents as leiniao, of about the same size. Pure. */
+import { regular } from '../buyers.js';
 
 /** Units that the sale `bench` begins with: more than any run asks for. The sale `sold-out` begins with none. */
 export const stockOf = { bench: 2_000_000_000, 'sold-out': 0 } as const;
@@ -7,7 +8,7 @@ export const limitPerBuyer = 1;
 
 const holdMs = 3_600_000;
 
-export interface Order {
+interface Order {
   readonly sale: string;
   readonly sku: string;
   readonly buyer: string;
@@ -17,8 +18,14 @@ export interface Order {
   readonly durability: string;
 }
 
+/** An order like those that loads make, to answer with or to take the size of. */
+export const sampleOrder: Order = {
+  ...{ sale: 'bench', sku, buyer: regular, quantity: 1 },
+  ...{ sequence: 1_000_001, durability: 'memory' },
+};
+
 /** Why there is no order. */
-export type Refusal = 'sold_out' | 'limit_reached';
+type Refusal = 'sold_out' | 'limit_reached';
 
 export type Outcome = { readonly sequence: number } | { readonly refusal: Refusal };
 

@@ -3,15 +3,9 @@
  * leiniao's, headers included. It counts its replies, and that is all it keeps. A process of its own; prints its URL.
  */
 import { loadUws } from '#dist/acceptor/uws/load.js';
-import { type Counters, orderDocument, problems, sku, stockOf } from './answers.js';
+import { type Counters, orderDocument, problems, sampleOrder, sku, stockOf } from './answers.js';
 
-const buyer = 'r000-00-100000001';
-const created = JSON.stringify(
-  orderDocument(
-    { sale: 'bench', sku, buyer, quantity: 1, sequence: 1_000_001, durability: 'memory' },
-    1_794_355_200_000,
-  ),
-);
+const created = JSON.stringify(orderDocument(sampleOrder, 1_794_355_200_000));
 const soldOut = JSON.stringify(problems.sold_out);
 
 const uws = loadUws();

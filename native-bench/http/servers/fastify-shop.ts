@@ -5,7 +5,7 @@
 import Fastify from 'fastify';
 import { type Counters, type Outcome, orderDocument, orderIdOf, problems } from './answers.js';
 
-export interface Store {
+interface Store {
   readonly durability: string;
   /** Takes units for a buyer, or says why not. */
   readonly place: (sale: string, sku: string, buyer: string, quantity: number) => Promise<Outcome>;

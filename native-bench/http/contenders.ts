@@ -1,0 +1,7 @@
+/** What the contenders are called in the report. */
+export const leiniao = 'leiniao';
+export const receipts = 'leiniao with receipts';
+export const bare = 'bare uWebSockets.js';
+export const redis = 'Fastify + Redis';
+export const piscina = 'uWebSockets.js + Piscina';
+export const postgres = 'Fastify + PostgreSQL';

@@ -1,0 +1,94 @@
+/** Which servers are compared in a closed loop, at what, and what is wanted of them. */
+import type { Profile } from '../harness/profile.js';
+import { bare, leiniao, piscina, postgres, receipts, redis } from './contenders.js';
+import type { Shop } from './shop.js';
+import type { Shops } from './shops.js';
+
+type Goal = readonly [of: string, to: string, target?: number];
+
+/** What is measured: which servers, in which order, and what is wanted of them. */
+export interface Race {
+  readonly name: string;
+  readonly sale: 'bench' | 'sold-out';
+  readonly connections: number;
+  readonly shops: Readonly<Record<string, Shop | undefined>>;
+  readonly goals: readonly Goal[];
+}
+
+/** Connections: of a proxy in front, and of a crowd. */
+const few = 64;
+const many = 512;
+
+function accepted(
+  durability: 'memory' | 'fsync',
+  connections: number,
+  shops: Race['shops'],
+  ...goals: Goal[]
+): Race {
+  return {
+    name: `accepted, ${durability}, ${connections} connections`,
+    ...{ sale: 'bench', connections, shops, goals },
+  };
+}
+
+function soldOut(connections: number, shops: Race['shops'], ...goals: Goal[]): Race {
+  return {
+    name: `sold out, ${connections} connections`,
+    ...{ sale: 'sold-out', connections, shops, goals },
+  };
+}
+
+export function racesOf(shops: Shops, profile: Profile['name']): readonly Race[] {
+  const memory = {
+    [bare]: shops.bare,
+    [leiniao]: shops.memory,
+    [redis]: shops.redis,
+    [piscina]: shops.piscina,
+    [postgres]: shops.postgres,
+  };
+  const fsync = {
+    [bare]: shops.bare,
+    [leiniao]: shops.fsync,
+    [redis]: shops.redisFsync,
+    [postgres]: shops.postgresFsync,
+  };
+  const memoryGoals: Goal[] = [
+    [leiniao, bare, 0.92],
+    [leiniao, redis, 3.5],
+    [leiniao, piscina],
+    [leiniao, postgres],
+  ];
+  const memoryFew = accepted('memory', few, memory, ...memoryGoals);
+  const memoryMany = accepted('memory', many, memory, ...memoryGoals);
+  const fsyncFew = accepted('fsync', few, fsync, [leiniao, bare], [leiniao, redis], [leiniao, postgres]);
+  const fsyncMany = accepted(
+    ...(['fsync', many, fsync] as const),
+    ...([
+      [leiniao, bare, 0.75],
+      [leiniao, redis, 3.5],
+      [leiniao, postgres],
+    ] as const),
+  );
+  const soldOutFew = soldOut(few, memory, [leiniao, bare, 0.97], [leiniao, redis]);
+  const soldOutMany = soldOut(many, memory, [leiniao, bare, 0.97], [leiniao, redis]);
+  switch (profile) {
+    case 'smoke':
+      return [memoryFew, fsyncFew, soldOutFew];
+    case 'quick':
+      return [memoryFew, memoryMany, fsyncMany, soldOutFew];
+    case 'full':
+      return [
+        ...[memoryFew, memoryMany, fsyncFew, fsyncMany, soldOutFew, soldOutMany],
+        ...[few, many].flatMap((connections) => [
+          accepted('memory', connections, { [leiniao]: shops.memory, [receipts]: shops.memoryReceipts }, [
+            receipts,
+            leiniao,
+          ]),
+          accepted('fsync', connections, { [leiniao]: shops.fsync, [receipts]: shops.fsyncReceipts }, [
+            receipts,
+            leiniao,
+          ]),
+        ]),
+      ].map((race) => (receipts in race.shops ? { ...race, name: `receipts: ${race.name}` } : race));
+  }
+}
