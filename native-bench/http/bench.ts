@@ -4,7 +4,8 @@ import type { Bench, BenchRun } from '../harness/bench.js';
 import { findProgram } from '../harness/programs.js';
 import { closedLoop } from './closed-loop.js';
 import { latency } from './latency.js';
-import { Running, startShops } from './shops.js';
+import { whileRunning } from './running.js';
+import { startShops } from './shops.js';
 
 /** As `statfs` names a file system that is in memory. */
 const tmpfs = 0x01021994;
@@ -17,17 +18,14 @@ function notes(run: BenchRun): void {
 }
 
 async function runHttp(run: BenchRun): Promise<void> {
-  const running = new Running();
-  try {
-    const shops = await startShops(run, running, run.profile.name === 'full');
+  await whileRunning(async (running) => {
+    const shops = await startShops(run, running);
     const wrk = findProgram('wrk');
     if (wrk === undefined) run.skip('orders in a closed loop', 'wrk is not installed', 'apt-get install wrk');
     else await closedLoop(run, wrk, shops);
-    await latency(run, shops);
+    await latency(run, shops.bare);
     notes(run);
-  } finally {
-    await running.stop();
-  }
+  });
 }
 
 export const http: Bench = { name: 'http', title: 'Orders over HTTP', run: runHttp };

@@ -1,7 +1,9 @@
 /** Orders and refusals per second in a closed loop, contest by contest, each server beside its neighbours in the list. */
 import type { BenchRun, Contender } from '../harness/bench.js';
 import { nextPrefix } from './buyers.js';
+import { startLeiniao } from './leiniao.js';
 import { type Race, racesOf } from './races.js';
+import { type Running, whileRunning } from './running.js';
 import { type Shop, unitsTaken } from './shop.js';
 import type { Shops } from './shops.js';
 import { runLoad } from './wrk.js';
@@ -36,23 +38,36 @@ async function measure(run: BenchRun, wrk: string, shop: Shop, race: Race, warmU
   return perSecond;
 }
 
+/** The race's servers by name, in their order; leiniao's are started for it. */
+async function starters(run: BenchRun, running: Running, race: Race): Promise<Map<string, Shop>> {
+  const shops = new Map<string, Shop>();
+  for (const [name, contender] of Object.entries(race.contenders)) {
+    if (contender === undefined) continue;
+    shops.set(name, 'url' in contender ? contender : await startLeiniao(running, run.folder, contender));
+  }
+  return shops;
+}
+
+async function hold(run: BenchRun, wrk: string, race: Race, shops: ReadonlyMap<string, Shop>): Promise<void> {
+  const contenders = [...shops].map(([name, shop]): Contender => {
+    const once = async (round: number) => {
+      // Nothing that is not measured needs to be warm.
+      if (round === 0 && !run.profile.measures) return 0;
+      return measure(run, wrk, shop, race, round === 0);
+    };
+    return { name, measure: once };
+  });
+  await run.contest({
+    name: race.name,
+    unit: race.sale === 'bench' ? 'orders/s' : 'refusals/s',
+    better: 'higher',
+    contenders,
+    ratios: race.goals.map(([of, to, target]) => ({ of, to, ...(target === undefined ? {} : { target }) })),
+  });
+}
+
 export async function closedLoop(run: BenchRun, wrk: string, shops: Shops): Promise<void> {
   for (const race of racesOf(shops, run.profile.name)) {
-    const contenders = Object.entries(race.shops).flatMap(([name, shop]): Contender[] => {
-      if (shop === undefined) return [];
-      const once = async (round: number) => {
-        // Nothing that is not measured needs to be warm.
-        if (round === 0 && !run.profile.measures) return 0;
-        return measure(run, wrk, shop, race, round === 0);
-      };
-      return [{ name, measure: once }];
-    });
-    await run.contest({
-      name: race.name,
-      unit: race.sale === 'bench' ? 'orders/s' : 'refusals/s',
-      better: 'higher',
-      contenders,
-      ratios: race.goals.map(([of, to, target]) => ({ of, to, ...(target === undefined ? {} : { target }) })),
-    });
+    await whileRunning(async (running) => hold(run, wrk, race, await starters(run, running, race)));
   }
 }

@@ -9,9 +9,10 @@ import { median } from '../harness/statistics.js';
 import { nextPrefix } from './buyers.js';
 import { bare, leiniao } from './contenders.js';
 import type { GeneratorOptions, GeneratorResult } from './generator.js';
+import { startLeiniao } from './leiniao.js';
+import { whileRunning } from './running.js';
 import { sku } from './servers/answers.js';
 import { type Shop, unitsTaken } from './shop.js';
-import type { Shops } from './shops.js';
 
 const generator = fileURLToPath(new URL('./generator.js', import.meta.url));
 
@@ -67,12 +68,19 @@ function ms(value: number): string {
   return `${value.toPrecision(2)} ms`;
 }
 
-export async function latency(run: BenchRun, shops: Shops): Promise<void> {
+export async function latency(run: BenchRun, bareShop: Shop): Promise<void> {
+  await whileRunning(async (running) => {
+    const fresh = await startLeiniao(running, run.folder, { durability: 'memory', receipts: false });
+    await openLoop(run, bareShop, fresh);
+  });
+}
+
+async function openLoop(run: BenchRun, bareShop: Shop, leiniaoShop: Shop): Promise<void> {
   const { name: profile } = run.profile;
-  const capacity = await capacityOf(run, shops.memory);
+  const capacity = await capacityOf(run, leiniaoShop);
   const rate = Math.max(100, Math.round((capacity * rateShare) / 100) * 100);
   const load = { closedSeconds: closedSeconds[profile], openSeconds: openSeconds[profile], rate };
-  const contenders = { [bare]: shops.bare, [leiniao]: shops.memory };
+  const contenders = { [bare]: bareShop, [leiniao]: leiniaoShop };
   const results = await run.turns(
     Object.entries(contenders).map(([name, shop]) => ({ name, measure: () => generate(shop, load) })),
     (name, round, result) =>

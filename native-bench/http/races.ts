@@ -1,6 +1,7 @@
 /** Which servers are compared in a closed loop, at what, and what is wanted of them. */
 import type { Profile } from '../harness/profile.js';
 import { bare, leiniao, piscina, postgres, receipts, redis } from './contenders.js';
+import type { LeiniaoOptions } from './leiniao.js';
 import type { Shop } from './shop.js';
 import type { Shops } from './shops.js';
 
@@ -11,7 +12,8 @@ export interface Race {
   readonly name: string;
   readonly sale: 'bench' | 'sold-out';
   readonly connections: number;
-  readonly shops: Readonly<Record<string, Shop | undefined>>;
+  /** In the order of their turns: servers that run, and leiniao as it is to be started. Undefined: not installed. */
+  readonly contenders: Readonly<Record<string, Shop | LeiniaoOptions | undefined>>;
   readonly goals: readonly Goal[];
 }
 
@@ -22,33 +24,43 @@ const many = 512;
 function accepted(
   durability: 'memory' | 'fsync',
   connections: number,
-  shops: Race['shops'],
+  contenders: Race['contenders'],
   ...goals: Goal[]
 ): Race {
   return {
     name: `accepted, ${durability}, ${connections} connections`,
-    ...{ sale: 'bench', connections, shops, goals },
+    ...{ sale: 'bench', connections, contenders, goals },
   };
 }
 
-function soldOut(connections: number, shops: Race['shops'], ...goals: Goal[]): Race {
+/** Signing orders beside not signing them, with nobody else. */
+function signed(durability: 'memory' | 'fsync', connections: number): Race {
+  const contenders = {
+    [leiniao]: { durability, receipts: false },
+    [receipts]: { durability, receipts: true },
+  };
+  const race = accepted(durability, connections, contenders, [receipts, leiniao]);
+  return { ...race, name: `receipts: ${race.name}` };
+}
+
+function soldOut(connections: number, contenders: Race['contenders'], ...goals: Goal[]): Race {
   return {
     name: `sold out, ${connections} connections`,
-    ...{ sale: 'sold-out', connections, shops, goals },
+    ...{ sale: 'sold-out', connections, contenders, goals },
   };
 }
 
 export function racesOf(shops: Shops, profile: Profile['name']): readonly Race[] {
-  const memory = {
+  const memory: Race['contenders'] = {
     [bare]: shops.bare,
-    [leiniao]: shops.memory,
+    [leiniao]: { durability: 'memory', receipts: false },
     [redis]: shops.redis,
     [piscina]: shops.piscina,
     [postgres]: shops.postgres,
   };
-  const fsync = {
+  const fsync: Race['contenders'] = {
     [bare]: shops.bare,
-    [leiniao]: shops.fsync,
+    [leiniao]: { durability: 'fsync', receipts: false },
     [redis]: shops.redisFsync,
     [postgres]: shops.postgresFsync,
   };
@@ -80,15 +92,9 @@ export function racesOf(shops: Shops, profile: Profile['name']): readonly Race[]
       return [
         ...[memoryFew, memoryMany, fsyncFew, fsyncMany, soldOutFew, soldOutMany],
         ...[few, many].flatMap((connections) => [
-          accepted('memory', connections, { [leiniao]: shops.memory, [receipts]: shops.memoryReceipts }, [
-            receipts,
-            leiniao,
-          ]),
-          accepted('fsync', connections, { [leiniao]: shops.fsync, [receipts]: shops.fsyncReceipts }, [
-            receipts,
-            leiniao,
-          ]),
+          signed('memory', connections),
+          signed('fsync', connections),
         ]),
-      ].map((race) => (receipts in race.shops ? { ...race, name: `receipts: ${race.name}` } : race));
+      ];
   }
 }

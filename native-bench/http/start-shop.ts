@@ -1,0 +1,23 @@
+/** Starts a server that sells, and has it prove that it keeps the rules. */
+import { startServer } from '../harness/programs.js';
+import type { Running } from './running.js';
+import { orderDocument, sampleOrder } from './servers/answers.js';
+import { proveRules, type Shop } from './shop.js';
+
+const orderBytes = JSON.stringify(orderDocument(sampleOrder, 0)).length;
+
+/**
+ * @param args of Node: the server's file, and what it is started with
+ * @param prepare makes its sales, where it does not begin with them
+ */
+export async function startShop(
+  running: Running,
+  args: readonly string[],
+  prepare: (url: string) => Promise<void> = async () => {},
+): Promise<Shop> {
+  const { url } = running.add(await startServer(args));
+  await prepare(url);
+  const shop = { url, keepsRules: !args[0]!.endsWith('bare.js') };
+  await proveRules(shop, args.includes('--receipt-key') ? undefined : orderBytes);
+  return shop;
+}
