@@ -11,6 +11,14 @@ import { runLoad } from './wrk.js';
 /** Seconds of one load: shorter than the profile's, because there are so many contenders. */
 const loadSeconds = { smoke: 0.25, quick: 0.6, full: 1.5 } as const;
 
+/** Throws unless every answer had the one status that this sale's orders should be answered with. */
+function checkStatuses({ name, sale }: Race, statuses: ReadonlyMap<number, number>, answers: number): void {
+  const wanted = sale === 'bench' ? 201 : 409;
+  if (statuses.size === 1 && statuses.get(wanted) === answers) return;
+  const seen = [...statuses].map(([status, count]) => `${count} were ${status}`).join(', ');
+  throw new Error(`${name}: of ${answers} answers, all of which should be ${wanted}, ${seen}`);
+}
+
 /** One load. Rejects unless all answers were of the kind that was asked for, and as many units taken as orders accepted. */
 async function measure(run: BenchRun, wrk: string, shop: Shop, race: Race, warmUp: boolean): Promise<number> {
   const { sale, connections } = race;
@@ -19,9 +27,11 @@ async function measure(run: BenchRun, wrk: string, shop: Shop, race: Race, warmU
   const load = await runLoad({
     ...{ wrk, url: shop.url, connections, sale, prefix: nextPrefix() },
     seconds: warmUp ? seconds / 2 : seconds,
+    countStatuses: warmUp || !run.profile.measures,
   });
   const taken = (await unitsTaken(shop, sale)) - before;
-  const { answers, refusals, perSecond } = load;
+  const { answers, refusals, perSecond, statuses } = load;
+  if (statuses !== undefined) checkStatuses(race, statuses, answers);
   if (sale === 'sold-out') {
     if (refusals !== answers || taken !== 0) {
       throw new Error(

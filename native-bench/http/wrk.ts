@@ -15,6 +15,8 @@ interface LoadOptions {
   readonly sale: string;
   /** What every buyer's name begins with. */
   readonly prefix: string;
+  /** Whether answers are counted by their status, which costs wrk a call for each: not in a load that is measured. */
+  readonly countStatuses: boolean;
 }
 
 export interface Load {
@@ -23,16 +25,19 @@ export interface Load {
   /** Those of them that were no orders. */
   readonly refusals: number;
   readonly perSecond: number;
+  /** How many answers had each status; undefined where that was not counted. */
+  readonly statuses: ReadonlyMap<number, number> | undefined;
 }
 
 /** Rejects where a connection fails or an answer is missing. */
 export async function runLoad(options: LoadOptions): Promise<Load> {
-  const { wrk, url, connections, seconds, sale, prefix } = options;
+  const { wrk, url, connections, seconds, sale, prefix, countStatuses } = options;
   const { child, stop } = startProgram(
     wrk,
     [
       ...['-t', '1', '-c', String(connections), '-d', `${Math.ceil(seconds)}s`],
       ...['--timeout', `${answerSecondsMax}s`, '-s', script, url, '--', sale, prefix],
+      ...(countStatuses ? ['statuses'] : []),
     ],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
@@ -55,5 +60,16 @@ export async function runLoad(options: LoadOptions): Promise<Load> {
   if (answers === undefined || rate === undefined) throw new Error(`wrk failed: ${output}`);
   if (/Socket errors/.test(output)) throw new Error(`wrk had socket errors: ${output}`);
   const refusals = Number(/Non-2xx or 3xx responses: (\d+)/.exec(output)?.[1] ?? 0);
-  return { answers: Number(answers), refusals, perSecond: Number(rate) };
+  const statuses = countStatuses ? statusesIn(output) : undefined;
+  return { answers: Number(answers), refusals, perSecond: Number(rate), statuses };
+}
+
+/** As orders.lua prints them. */
+function statusesIn(output: string): ReadonlyMap<number, number> {
+  return new Map(
+    Array.from(output.matchAll(/^status (\d+): (\d+)$/gm), ([, status, answers]) => [
+      Number(status),
+      Number(answers),
+    ]),
+  );
 }
