@@ -1,7 +1,7 @@
 /** A server that sells, as a benchmark sees it: its orders, what it says was taken, and whether it keeps the rules. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { regular } from './buyers.js';
-import { type Counters, limitPerBuyer, sku, stockOf } from './servers/answers.js';
+import { type Counters, limitPerBuyer, problems, sku, stockOf } from './servers/answers.js';
 
 export interface Shop {
   readonly url: string;
@@ -15,6 +15,8 @@ const settleMsMax = 30_000;
 const settleMs = 25;
 /** An answer's size may differ from the ceiling's by this share: it says another store's name and durability. */
 const sizeShareMax = 0.15;
+/** A refusal names no store, so there is nothing that its size may differ by. */
+const soldOutBytes = JSON.stringify(problems.sold_out).length;
 
 interface Reading {
   readonly taken: number;
@@ -82,7 +84,7 @@ function assertOrder(condition: boolean, shop: Shop, what: string, text: string)
 
 /**
  * Before anything is measured: an order is answered with the order, a second one of the same buyer is refused, as is any
- * where nothing is left, and what was taken is one unit.
+ * where nothing is left, in as many bytes by every server, and what was taken is one unit.
  *
  * @param orderBytes how long an order is as JSON; another server's may differ a little; undefined where it carries more
  */
@@ -94,6 +96,7 @@ export async function proveRules(shop: Shop, orderBytes: number | undefined): Pr
   assertOrder(difference <= sizeShareMax, shop, 'answers with an order of another size', first.text);
   const soldOut = await order(shop, 'sold-out', regular);
   assertOrder(soldOut.status === 409 && soldOut.text.includes('sold_out'), shop, 'sells air', soldOut.text);
+  assertOrder(soldOut.text.length === soldOutBytes, shop, 'refuses in another size', soldOut.text);
   if (!shop.keepsRules) return;
   assertOrder(first.text.includes(regular), shop, 'answers with somebody else’s order', first.text);
   await proveLimit(shop);

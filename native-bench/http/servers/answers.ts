@@ -58,19 +58,20 @@ export function orderDocument(order: Order, nowMs: number): object {
   };
 }
 
+/** In leiniao's own words, so that refusals are of its size to the byte. */
 export const problems: Readonly<Record<Refusal, object>> = {
   sold_out: {
     type: 'urn:leiniao:problem:sold_out',
     title: 'Sold out',
     status: 409,
     code: 'sold_out',
-    detail: 'Nothing is left just now; held units may come back.',
+    detail: 'Nothing is left just now; units that others hold may come back.',
   },
   limit_reached: {
     type: 'urn:leiniao:problem:limit_reached',
     title: 'The purchase limit is reached',
     status: 409,
     code: 'limit_reached',
-    detail: 'This buyer may not have more of it.',
+    detail: 'This order would take the buyer over the purchase limit for this SKU.',
   },
 };
