@@ -1,12 +1,13 @@
 /** Orders and refusals per second in a closed loop, contest by contest, each server beside its neighbours in the list. */
 import type { BenchRun, Contender } from '../harness/bench.js';
+import { noteBusy } from './busy.js';
 import { nextPrefix } from './buyers.js';
 import { startLeiniao } from './leiniao.js';
 import { type Race, racesOf } from './races.js';
 import { type Running, whileRunning } from './running.js';
 import { type Shop, unitsTaken } from './shop.js';
 import type { Shops } from './shops.js';
-import { runLoad } from './wrk.js';
+import { type Load, runLoad } from './wrk.js';
 
 /** Seconds of one load: shorter than the profile's, because there are so many contenders. */
 const loadSeconds = { smoke: 0.25, quick: 0.6, full: 1.5 } as const;
@@ -20,7 +21,7 @@ function checkStatuses({ name, sale }: Race, statuses: ReadonlyMap<number, numbe
 }
 
 /** One load. Rejects unless all answers were of the kind that was asked for, and as many units taken as orders accepted. */
-async function measure(run: BenchRun, wrk: string, shop: Shop, race: Race, warmUp: boolean): Promise<number> {
+async function measure(run: BenchRun, wrk: string, shop: Shop, race: Race, warmUp: boolean): Promise<Load> {
   const { sale, connections } = race;
   const seconds = loadSeconds[run.profile.name];
   const before = await unitsTaken(shop, sale);
@@ -30,7 +31,7 @@ async function measure(run: BenchRun, wrk: string, shop: Shop, race: Race, warmU
     countStatuses: warmUp || !run.profile.measures,
   });
   const taken = (await unitsTaken(shop, sale)) - before;
-  const { answers, refusals, perSecond, statuses } = load;
+  const { answers, refusals, statuses } = load;
   if (statuses !== undefined) checkStatuses(race, statuses, answers);
   if (sale === 'sold-out') {
     if (refusals !== answers || taken !== 0) {
@@ -38,14 +39,14 @@ async function measure(run: BenchRun, wrk: string, shop: Shop, race: Race, warmU
         `${race.name}: ${answers - refusals} of ${answers} answers were orders, ${taken} units taken`,
       );
     }
-    return perSecond;
+    return load;
   }
   if (refusals !== 0) throw new Error(`${race.name}: ${refusals} of ${answers} answers were refusals`);
   // One order per connection may have been made whose answer wrk did not wait for.
   if (taken < answers || taken > answers + connections) {
     throw new Error(`${race.name}: ${taken} units were taken, but ${answers} orders accepted`);
   }
-  return perSecond;
+  return load;
 }
 
 /** The race's servers by name, in their order; leiniao's are started for it. */
@@ -59,11 +60,14 @@ async function starters(run: BenchRun, running: Running, race: Race): Promise<Ma
 }
 
 async function hold(run: BenchRun, wrk: string, race: Race, shops: ReadonlyMap<string, Shop>): Promise<void> {
+  const coreShares = new Map([...shops.keys()].map((name) => [name, [] as number[]]));
   const contenders = [...shops].map(([name, shop]): Contender => {
     const once = async (round: number) => {
       // Nothing that is not measured needs to be warm.
       if (round === 0 && !run.profile.measures) return 0;
-      return measure(run, wrk, shop, race, round === 0);
+      const { perSecond, coreShare } = await measure(run, wrk, shop, race, round === 0);
+      if (round > 0) coreShares.get(name)!.push(coreShare);
+      return perSecond;
     };
     return { name, measure: once };
   });
@@ -74,6 +78,7 @@ async function hold(run: BenchRun, wrk: string, race: Race, shops: ReadonlyMap<s
     contenders,
     ratios: race.goals.map(([of, to, target]) => ({ of, to, ...(target === undefined ? {} : { target }) })),
   });
+  noteBusy(run, race.name, 'wrk', coreShares);
 }
 
 export async function closedLoop(run: BenchRun, wrk: string, shops: Shops): Promise<void> {

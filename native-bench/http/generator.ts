@@ -34,6 +34,8 @@ export interface GeneratorResult {
   readonly latencyMs: readonly number[];
   /** Of the open loop, for each percentile: by how much this process sent an order later than it was due, in ms. */
   readonly latenessMs: readonly number[];
+  /** Of a core, what this process took in the open loop. */
+  readonly coreShare: number;
 }
 
 /** A sleep between two looks at what is due; the kernel adds some 50 µs to it. */
@@ -153,11 +155,18 @@ async function generate(options: GeneratorOptions): Promise<GeneratorResult> {
   const buyers = new Buyers(options);
   try {
     const closedPerSecond = await closedLoop(buyers, options);
+    const before = process.cpuUsage();
+    const startedMs = performance.now();
     const { latency, lateness } = await openLoop(buyers, options);
+    const spentMs = performance.now() - startedMs;
+    const { user, system } = process.cpuUsage(before);
     const inMs = (histogram: RecordableHistogram) =>
       options.percentiles.map((share) => histogram.percentile(share * 100) / 1e6);
     const { accepted } = buyers;
-    return { accepted, closedPerSecond, latencyMs: inMs(latency), latenessMs: inMs(lateness) };
+    return {
+      ...{ accepted, closedPerSecond, latencyMs: inMs(latency), latenessMs: inMs(lateness) },
+      coreShare: (user + system) / 1_000 / spentMs,
+    };
   } finally {
     await buyers.close();
   }

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { BenchRun } from '../harness/bench.js';
 import { runProgram } from '../harness/programs.js';
 import { median } from '../harness/statistics.js';
+import { noteBusy } from './busy.js';
 import { nextPrefix } from './buyers.js';
 import { bare, leiniao } from './contenders.js';
 import type { GeneratorOptions, GeneratorResult } from './generator.js';
@@ -141,4 +142,8 @@ function noteGenerator(
     `What the generator adds is in both figures: it sent its orders late by ${late.join(', ')}; the rest of bare's ` +
       'latency is the way there and back and its own reading of the answer.',
   );
+  const coreShares = [...results].map(
+    ([name, rounds]) => [name, rounds.map(({ coreShare }) => coreShare)] as const,
+  );
+  noteBusy(run, `latency at ${rate} orders/s`, 'the generator', new Map(coreShares));
 }

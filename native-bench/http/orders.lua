@@ -29,7 +29,9 @@ function request()
   return start .. count .. finish
 end
 
-function done()
+function done(summary)
+  -- Processor time over time, of all wrk's threads: how busy it was.
+  print("core share: " .. os.clock() / (summary.duration / 1e6))
   for _, thread in ipairs(threads) do
     for status, answers in pairs(thread:get("statuses")) do
       print("status " .. status .. ": " .. answers)

@@ -25,6 +25,8 @@ export interface Load {
   /** Those of them that were no orders. */
   readonly refusals: number;
   readonly perSecond: number;
+  /** Of a core, what wrk took itself: at 1 it could not have been faster. */
+  readonly coreShare: number;
   /** How many answers had each status; undefined where that was not counted. */
   readonly statuses: ReadonlyMap<number, number> | undefined;
 }
@@ -57,11 +59,16 @@ export async function runLoad(options: LoadOptions): Promise<Load> {
   }
   const answers = /(\d+) requests in/.exec(output)?.[1];
   const rate = /Requests\/sec:\s+([\d.]+)/.exec(output)?.[1];
-  if (answers === undefined || rate === undefined) throw new Error(`wrk failed: ${output}`);
+  const coreShare = /^core share: ([\d.]+)/m.exec(output)?.[1];
+  if (answers === undefined || rate === undefined || coreShare === undefined)
+    throw new Error(`wrk failed: ${output}`);
   if (/Socket errors/.test(output)) throw new Error(`wrk had socket errors: ${output}`);
   const refusals = Number(/Non-2xx or 3xx responses: (\d+)/.exec(output)?.[1] ?? 0);
   const statuses = countStatuses ? statusesIn(output) : undefined;
-  return { answers: Number(answers), refusals, perSecond: Number(rate), statuses };
+  return {
+    ...{ answers: Number(answers), refusals, statuses },
+    ...{ perSecond: Number(rate), coreShare: Number(coreShare) },
+  };
 }
 
 /** As orders.lua prints them. */
