@@ -51,7 +51,8 @@ async function query(socketFolder: string, text: string): Promise<void> {
 }
 
 /**
- * Starts it and makes its databases. Settings are PostgreSQL's own, except that no vacuum runs beside what is measured.
+ * Starts it and makes its databases. Settings are PostgreSQL's own, except that neither vacuum nor checkpoint runs beside
+ * what is measured.
  *
  * @param folder is made; the folders above it are opened for the server's user to pass through
  * @returns the server, and the folder of its socket
@@ -82,6 +83,8 @@ export async function startPostgres(
     unix_socket_directories: folder,
     log_min_messages: 'fatal',
     autovacuum: 'off',
+    checkpoint_timeout: '1d',
+    max_wal_size: '64GB',
   };
   const started = startProgram(
     join(programs, 'postgres'),
