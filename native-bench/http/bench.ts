@@ -21,7 +21,8 @@ async function runHttp(run: BenchRun): Promise<void> {
   await whileRunning(async (running) => {
     const shops = await startShops(run, running);
     const wrk = findProgram('wrk');
-    if (wrk === undefined) run.skip('orders in a closed loop', 'wrk is not installed', 'apt-get install wrk');
+    if (wrk === undefined)
+      run.skip('orders in a closed loop', 'wrk is not installed', 'sudo apt-get install wrk');
     else await closedLoop(run, wrk, shops);
     await latency(run, shops.bare);
     notes(run);

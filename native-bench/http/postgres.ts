@@ -1,14 +1,16 @@
 /** A PostgreSQL server of our own: a unix socket and a data folder, no port. It runs as somebody else where we are root. */
-import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, readdirSync } from 'node:fs';
+import { execFileSync, type SpawnOptions, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { findProgram, runProgram, type Started, startProgram } from '../harness/programs.js';
-
-export const postgresInstall = 'apt-get install postgresql';
+import { runProgram, type Started } from '../harness/programs.js';
+import type { PostgresPrograms } from './postgres-programs.js';
 
 const readyMsMax = 30_000;
+/** How long an immediate shutdown may take: after 5 s PostgreSQL itself kills those of its processes that are left. */
+const stopMsMax = 10_000;
 
 interface Account {
   readonly uid: number;
@@ -24,19 +26,24 @@ function accountOf(user: string): Account | undefined {
   }
 }
 
-/** The folder of its programs, the newest version first; Debian has them outside PATH. */
-export function findPostgres(): string | undefined {
-  const root = '/usr/lib/postgresql';
-  let versions: string[] = [];
-  try {
-    versions = readdirSync(root).sort((a, b) => Number(b) - Number(a));
-  } catch {
-    // Not from Debian's packages, or not at all.
-  }
-  const folders = versions.map((version) => join(root, version, 'bin'));
-  const initdb = findProgram('initdb', folders);
-  const postgres = findProgram('postgres', folders);
-  return initdb === undefined || postgres === undefined ? undefined : join(postgres, '..');
+/**
+ * Starts the server. It is ended by an immediate shutdown, also where this process ends first: killed, it would leave its
+ * shared memory behind.
+ */
+function startServer(command: string, args: readonly string[], options: SpawnOptions): Started {
+  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'], ...options });
+  const quit = () => child.kill('SIGQUIT');
+  process.once('exit', quit);
+  const gone = once(child, 'exit').then(() => process.off('exit', quit));
+  return {
+    child,
+    stop: async () => {
+      const killer = setTimeout(() => child.kill('SIGKILL'), stopMsMax);
+      quit();
+      await gone;
+      clearTimeout(killer);
+    },
+  };
 }
 
 async function query(socketFolder: string, text: string): Promise<void> {
@@ -54,11 +61,11 @@ async function query(socketFolder: string, text: string): Promise<void> {
  * Starts it and makes its databases. Settings are PostgreSQL's own, except that neither vacuum nor checkpoint runs beside
  * what is measured.
  *
- * @param folder is made; the folders above it are opened for the server's user to pass through
+ * @param parent gets its folder, and is opened for the server's user to pass through
  * @returns the server, and the folder of its socket
  */
 export async function startPostgres(
-  programs: string,
+  { initdb, postgres }: PostgresPrograms,
   parent: string,
   databases: readonly string[],
 ): Promise<Started & { readonly socketFolder: string }> {
@@ -74,7 +81,7 @@ export async function startPostgres(
   const data = join(folder, 'data');
   const options = { cwd: folder, ...account };
   await runProgram(
-    join(programs, 'initdb'),
+    initdb,
     ['-D', data, '-U', 'leiniao', '--auth=trust', '--no-sync', '-E', 'UTF8', '--locale=C'],
     options,
   );
@@ -86,10 +93,10 @@ export async function startPostgres(
     checkpoint_timeout: '1d',
     max_wal_size: '64GB',
   };
-  const started = startProgram(
-    join(programs, 'postgres'),
+  const started = startServer(
+    postgres,
     ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
-    { stdio: ['ignore', 'ignore', 'inherit'], ...options },
+    options,
   );
   try {
     const startedMs = performance.now();

@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { findProgram, type Started, startProgram } from '../harness/programs.js';
 
-export const redisInstall = 'apt-get install redis-server';
+export const redisInstall = 'sudo apt-get install redis-server';
 
 export function findRedis(): string | undefined {
   return findProgram('redis-server');
