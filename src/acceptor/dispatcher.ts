@@ -14,7 +14,7 @@ import type { SharedMemory } from '../memory/shared-memory.js';
 import { ShardState, ThreadTable } from '../memory/thread-table.js';
 import type { CatalogueSale, CatalogueSku } from '../sale/catalogue.js';
 import { Outcome } from '../sale/outcome.js';
-import type { SaleState } from '../sale/phase.js';
+import { SaleState } from '../sale/phase.js';
 import { readText, writeText } from '../text.js';
 import { type EventLoop, threadEventLoop } from './event-loop.js';
 import { InFlightTable, type ReplySink } from './in-flight.js';
@@ -136,7 +136,9 @@ export class Dispatcher {
     words[at + requestLayout.quantity] = quantity;
     const buyerBytes = writeText(bytes, (at + requestLayout.text) * 4, buyer);
     const keyBytes = key === '' ? 0 : writeText(bytes, (at + requestLayout.key) * 4, key);
-    words[at + requestLayout.lengths] = buyerBytes | (keyBytes << 8) | (sku.sale.state << 16);
+    // A shard that was started again has forgotten that the sale is frozen.
+    const told = sku.sale.frozen ? SaleState.paused : sku.sale.state;
+    words[at + requestLayout.lengths] = buyerBytes | (keyBytes << 8) | (told << 16);
     return 'dispatched';
   }
 

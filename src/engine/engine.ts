@@ -229,7 +229,7 @@ export class Engine {
     const { dispatcher, control, log } = this.#parts;
     try {
       await Promise.all(Array.from(this.#servers, (server) => server.close()));
-      await control.idle();
+      await control.close();
       await dispatcher.idle();
     } finally {
       await closeParts(this.#parts);

@@ -4,14 +4,13 @@
  * reached the disk is finished then. Runs on the thread that started the engine.
  */
 
-import type { Dispatched, Dispatcher, Waiter } from '../acceptor/dispatcher.js';
-import type { ReplySink } from '../acceptor/in-flight.js';
+import type { Dispatcher } from '../acceptor/dispatcher.js';
+import { type EventLoop, threadEventLoop } from '../acceptor/event-loop.js';
 import type { RestockResult, SaleOperator, SaleResult, SaleView, SkuView } from '../acceptor/operator.js';
-import { outcomeOfDispatch, refusalOf, saleNotFound, skuNotFound } from '../acceptor/order-answers.js';
+import { refusalOf, saleNotFound, skuNotFound } from '../acceptor/order-answers.js';
 import type { Clock } from '../clock.js';
 import { limits } from '../config.js';
 import { invalid, LeiniaoError, type Refusal, refuse } from '../errors.js';
-import { Opcode } from '../memory/records.js';
 import type { StockTable } from '../memory/stock-table.js';
 import type { Catalogue, CatalogueSale, CatalogueSku, SaleRecord } from '../sale/catalogue.js';
 import { build, recordOf } from '../sale/catalogue.js';
@@ -19,24 +18,32 @@ import { Outcome } from '../sale/outcome.js';
 import { Phase, phaseAt, phaseName, SaleState } from '../sale/phase.js';
 import { formatSentences, isId, isPrintable } from '../sale/rules.js';
 import { restockBody, type SaleDefinition } from '../sale/schema.js';
+import { type CatalogueStore, UnsettledPut } from '../store/catalogue-store.js';
 import { issuesOf } from '../validation.js';
+import { carriedOut, SaleDelivery } from './sale-delivery.js';
 
 /** Where sale definitions are kept. */
-export interface SaleRecords {
-  put(record: SaleRecord): Promise<void>;
-}
+export type SaleRecords = Pick<CatalogueStore, 'put' | 'settle'>;
 
-type Send = (sink: ReplySink, token: number) => Dispatched;
+/** A change of which nobody knows whether it is on disk, and what to do once that is known. */
+interface Unsettled {
+  readonly goOn: () => Promise<unknown>;
+  readonly giveUp: () => Promise<unknown>;
+}
 
 export class SaleControl implements SaleOperator {
   readonly #catalogue: Catalogue;
-  readonly #dispatcher: Dispatcher;
+  readonly #delivery: SaleDelivery;
   readonly #stock: StockTable;
   readonly #records: SaleRecords | undefined;
   readonly #clock: Clock;
   readonly #onFailure: (error: unknown, what: string) => void;
+  readonly #loop: EventLoop;
   #last: Promise<unknown> = Promise.resolve();
   #pending = 0;
+  /** It comes before any other change. */
+  #unsettled: Unsettled | undefined = undefined;
+  #closed = false;
 
   /** @param options.records undefined when nothing is stored */
   constructor(options: {
@@ -47,17 +54,30 @@ export class SaleControl implements SaleOperator {
     clock: Clock;
     /** Told what failed, where whoever asked is told less or has gone. */
     onFailure: (error: unknown, what: string) => void;
+    eventLoop?: EventLoop;
   }) {
     this.#catalogue = options.catalogue;
-    this.#dispatcher = options.dispatcher;
+    this.#delivery = new SaleDelivery(options.dispatcher);
     this.#stock = options.stock;
     this.#records = options.records;
     this.#clock = options.clock;
     this.#onFailure = options.onFailure;
+    this.#loop = options.eventLoop ?? threadEventLoop;
   }
 
-  /** Takes in what is stored and sends it to the shards, which keep what they know already. */
-  async restore(records: readonly SaleRecord[]): Promise<void> {
+  /**
+   * Takes in what is stored and sends it to the shards, which keep what they know already.
+   *
+   * @param known the newest revision that a shard has in its store
+   * @throws LeiniaoError `data_dir_damaged` where the stored sales contradict one another or the shards; `shard_failed`
+   */
+  async restore(records: readonly SaleRecord[], known: number): Promise<void> {
+    const newest = records.reduce((most, { revision }) => Math.max(most, revision), 0);
+    if (known > newest) {
+      // The catalogue is always written first. Here the next sale would get the revision, and the orders, of a lost one.
+      const message = `the shards know of a change to sales that the catalogue lacks (revision ${known}, its newest is ${newest}): the folder is put together from copies of different moments`;
+      throw new LeiniaoError('data_dir_damaged', message);
+    }
     for (const record of records) {
       const sale = takenIn(this.#catalogue, record);
       const failed = await this.#tellShards(sale);
@@ -106,72 +126,99 @@ export class SaleControl implements SaleOperator {
       const frozen = await this.#freeze(before);
       if (frozen !== Outcome.done) return refusalOf(frozen, before, this.#clock());
     }
-    // From here on the change will happen: if the process dies now, the next start sends it to the shards.
-    const unstored = await this.#store(recordOf(sale));
-    if (unstored !== undefined) {
-      if (before !== undefined) await this.#unfreeze(before);
-      return unstored;
-    }
-    this.#catalogue.take(sale);
-    // Where this fails nothing is lost: a SKU without orders gives way to whatever gets its row next.
-    await this.#toAll(removed, (sku, sink, token) => this.#dispatcher.remove(sku, sink, token));
-    const failed = await this.#tellShards(sale);
-    return failed ?? { ok: true, created: before === undefined, sale: this.#view(sale) };
-  }
-
-  /** Puts a sale on disk. A disk that is full is the operator's to mend, and nothing has changed then. */
-  async #store(record: SaleRecord): Promise<Refusal | undefined> {
-    try {
-      await this.#records?.put(record);
-      return undefined;
-    } catch (error) {
-      this.#onFailure(error, 'a change to a sale could not be stored');
-      return refuse('overloaded', 'The change could not be stored. The log says why.', 10);
-    }
+    // Once it is stored the change will happen: if the process dies then, the next start sends it to the shards.
+    return await this.#store(recordOf(sale), {
+      goOn: async () => {
+        this.#catalogue.take(sale);
+        // Where this fails nothing is lost: a SKU without orders gives way to whatever gets its row next.
+        await this.#delivery.remove(removed);
+        const failed = await this.#tellShards(sale);
+        return failed ?? { ok: true, created: before === undefined, sale: this.#view(sale) };
+      },
+      giveUp: async () => {
+        if (before !== undefined) await this.#unfreeze(before);
+      },
+    });
   }
 
   /**
-   * Sends a sale's definition and state to its owners, or to one of them; they keep what they know already. An owner that
-   * is gone keeps none of the others waiting. Returns what went wrong, if anything did; sending it again then finishes it.
+   * Puts a sale on disk and goes on. A disk that is full is the operator's to mend, and nothing has changed then. Where it
+   * cannot be told whether the sale is there, neither is done yet: a sale that is being replaced stays frozen, because its
+   * orders could be those of a definition that is gone after the next start.
    */
-  async #tellShards(sale: CatalogueSale, shard?: number): Promise<Refusal | undefined> {
-    const defined = await this.#defineAll(sale, shard);
-    const controlled = await this.#controlAll(sale, shard);
-    return this.#failure([...defined, ...controlled], sale);
+  async #store<T>(
+    record: SaleRecord,
+    change: { readonly goOn: () => Promise<T>; readonly giveUp: () => Promise<unknown> },
+  ): Promise<T | Refusal> {
+    try {
+      await this.#records?.put(record);
+    } catch (error) {
+      this.#onFailure(error, 'a change to a sale could not be stored');
+      if (error instanceof UnsettledPut) {
+        this.#unsettled = change;
+        this.#settleLater();
+        return refuse('overloaded', 'Whether the change is stored is not known yet. The log says why.', 10);
+      }
+      await change.giveUp();
+      return refuse('overloaded', 'The change could not be stored. The log says why.', 10);
+    }
+    return await change.goOn();
   }
 
-  #failure(outcomes: readonly Outcome[], sale: CatalogueSale): Refusal | undefined {
-    const failed = outcomes.find((outcome) => !carriedOut(outcome));
+  /** Ends a change whose outcome was not known, if there is one. Returns a refusal as long as that cannot be done. */
+  async #settle(): Promise<Refusal | undefined> {
+    const change = this.#unsettled;
+    if (change === undefined) return undefined;
+    let stored: boolean;
+    try {
+      stored = await this.#records!.settle();
+    } catch (error) {
+      this.#onFailure(error, 'whether a change to a sale is stored is not known yet');
+      return refuse('overloaded', 'The change before this one is not stored yet. The log says why.', 10);
+    }
+    this.#unsettled = undefined;
+    await (stored ? change.goOn() : change.giveUp());
+    return undefined;
+  }
+
+  #settleLater(): void {
+    this.#later(limits.settleRetryMs, 'a change to a sale could not be ended', async () => {
+      if ((await this.#settle()) !== undefined) this.#settleLater();
+    });
+  }
+
+  /** Does something in its turn, after a while, unless the engine has closed by then. */
+  #later(delayMs: number, failure: string, action: () => Promise<void>): void {
+    this.#loop.later(() => {
+      if (this.#closed) return;
+      this.#inTurn(action).catch((error: unknown) => this.#onFailure(error, failure));
+    }, delayMs);
+  }
+
+  /** Returns what went wrong, if anything did; telling them again then finishes it. */
+  async #tellShards(sale: CatalogueSale, shard?: number): Promise<Refusal | undefined> {
+    const failed = await this.#delivery.tell(sale, shard);
     return failed === undefined ? undefined : refusalOf(failed, sale, this.#clock());
   }
 
   /** Keeps a sale from opening while it is being replaced. `Outcome.saleOpen` when it has opened already. */
   async #freeze(sale: CatalogueSale): Promise<Outcome> {
     sale.frozen = true;
-    const outcomes = await this.#toOwners(sale, (shard, sink, token) =>
-      this.#dispatcher.sale(Opcode.freeze, sale, shard, sale.state, sink, token),
-    );
+    const outcomes = await this.#delivery.freeze(sale);
     const failed = outcomes.find((outcome) => outcome !== Outcome.done);
     if (failed !== undefined) await this.#unfreeze(sale);
     return failed ?? Outcome.done;
   }
 
   async #unfreeze(sale: CatalogueSale): Promise<void> {
-    const outcomes = await this.#toOwners(sale, (shard, sink, token) =>
-      this.#dispatcher.sale(Opcode.unfreeze, sale, shard, sale.state, sink, token),
-    );
+    const outcomes = await this.#delivery.unfreeze(sale);
     sale.frozen = false;
     // A shard that is gone comes back without it, and one that answers late has done it by then. But a shard that was
     // never asked would hold the sale back once it has opened.
-    if (outcomes.includes(Outcome.overloaded)) this.#unfreezeLater(sale);
-  }
-
-  #unfreezeLater(sale: CatalogueSale): void {
-    setTimeout(() => {
-      this.#inTurn(() => this.#unfreeze(sale)).catch((error: unknown) => {
-        this.#onFailure(error, `sale ${sale.id} could not be let go on after a replacement that failed`);
-      });
-    }, limits.unfreezeRetryMs).unref();
+    if (!outcomes.includes(Outcome.overloaded)) return;
+    this.#later(limits.unfreezeRetryMs, 'a sale could not be let go on after a replacement that failed', () =>
+      this.#unfreeze(sale),
+    );
   }
 
   pauseSale(id: string): Promise<SaleResult | Refusal> {
@@ -192,13 +239,21 @@ export class SaleControl implements SaleOperator {
     const nowMs = this.#clock();
     const over = phaseAt(sale, sale.state, nowMs) === Phase.ended;
     if (over && state !== SaleState.ended) return refusalOf(Outcome.ended, sale, nowMs);
-    if (sale.state !== state && !over) {
-      const unstored = await this.#store({ ...recordOf(sale), state });
-      if (unstored !== undefined) return unstored;
-      sale.state = state;
-    }
-    const failed = await this.#tellShards(sale);
-    return failed ?? { ok: true, created: false, sale: this.#view(sale) };
+    const tell = async (): Promise<SaleResult | Refusal> => {
+      const failed = await this.#tellShards(sale);
+      return failed ?? { ok: true, created: false, sale: this.#view(sale) };
+    };
+    if (sale.state === state || over) return await tell();
+    return await this.#store(
+      { ...recordOf(sale), state },
+      {
+        goOn: () => {
+          sale.state = state;
+          return tell();
+        },
+        giveUp: async () => undefined,
+      },
+    );
   }
 
   restock(
@@ -233,13 +288,12 @@ export class SaleControl implements SaleOperator {
     if (sale === undefined) return saleNotFound;
     const sku = sale.skuById.get(skuId);
     if (sku === undefined) return skuNotFound;
-    const send: Send = (sink, token) =>
-      this.#dispatcher.restock(sku, quantity, idempotencyKey ?? '', sink, token);
-    let outcome = await this.#send(send);
+    const send = () => this.#delivery.restock(sku, quantity, idempotencyKey ?? '');
+    let outcome = await send();
     if (outcome === Outcome.staleDefinition) {
       const untold = await this.#tellShards(sale, sku.shard);
       if (untold !== undefined) return untold;
-      outcome = await this.#send(send);
+      outcome = await send();
     }
     if (outcome === Outcome.invalidRequest) {
       return malformed('/quantity', `must keep the total at ${limits.stockMax} units or fewer`);
@@ -281,63 +335,15 @@ export class SaleControl implements SaleOperator {
     return { sku: sku.sku, ...stock, limitPerBuyer: sku.limitPerBuyer ?? null };
   }
 
-  #defineAll(sale: CatalogueSale, shard?: number): Promise<Outcome[]> {
-    const spread = new Set(sale.skus.map((sku) => sku.shard)).size > 1;
-    const skus = shard === undefined ? sale.skus : sale.skus.filter((sku) => sku.shard === shard);
-    return this.#toAll(skus, (sku, sink, token) => this.#dispatcher.define(sku, spread, sink, token));
-  }
-
-  #controlAll(sale: CatalogueSale, shard?: number): Promise<Outcome[]> {
-    return this.#toOwners(
-      sale,
-      (owner, sink, token) => this.#dispatcher.sale(Opcode.control, sale, owner, sale.state, sink, token),
-      shard,
-    );
-  }
-
-  #toOwners(
-    sale: CatalogueSale,
-    send: (shard: number, sink: ReplySink, token: number) => Dispatched,
-    only?: number,
-  ): Promise<Outcome[]> {
-    const owners = [...new Set(sale.skus.map((sku) => sku.shard))];
-    return this.#toAll(only === undefined ? owners : owners.filter((owner) => owner === only), send);
-  }
-
-  /** Sends one request per item and collects the outcomes, a window at a time: a sale may have 1,024 SKUs. */
-  async #toAll<T>(
-    items: readonly T[],
-    send: (item: T, sink: ReplySink, token: number) => Dispatched,
-  ): Promise<Outcome[]> {
-    const outcomes: Outcome[] = [];
-    for (let i = 0; i < items.length; i += limits.controlWindow) {
-      const window = items.slice(i, i + limits.controlWindow);
-      outcomes.push(
-        ...(await Promise.all(window.map((item) => this.#send((sink, token) => send(item, sink, token))))),
-      );
-    }
-    return outcomes;
-  }
-
-  /** Sends one command. Where the in-flight table is full it waits for room: a change must not stop half-way. */
-  #send(send: Send): Promise<Outcome> {
-    return new Promise((resolve) => {
-      const sink: ReplySink = { settle: (_, reply) => resolve(reply.outcome) };
-      const attempt: Waiter = {
-        resume: () => {
-          const dispatched = send(sink, 0);
-          if (dispatched === 'dispatched') return;
-          if (dispatched === 'overloaded' && this.#dispatcher.awaitRoom(attempt)) return;
-          resolve(outcomeOfDispatch(dispatched));
-        },
-      };
-      attempt.resume();
-    });
-  }
-
   /** Resolves when no change to a sale is under way. */
   async idle(): Promise<void> {
     await this.#last;
+  }
+
+  /** Ends what would be tried again, and resolves when no change is under way. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.idle();
   }
 
   async #oneAtATime<T>(
@@ -349,7 +355,7 @@ export class SaleControl implements SaleOperator {
     }
     this.#pending += 1;
     try {
-      return await this.#inTurn(change);
+      return await this.#inTurn(async () => (await this.#settle()) ?? (await change()));
     } finally {
       this.#pending -= 1;
     }
@@ -373,10 +379,6 @@ function takenIn(catalogue: Catalogue, record: SaleRecord): CatalogueSale {
     const message = `the stored sale ${record.id} contradicts the others: ${(cause as Error).message}`;
     throw new LeiniaoError('data_dir_damaged', message, { cause });
   }
-}
-
-function carriedOut(outcome: Outcome): boolean {
-  return outcome === Outcome.done || outcome === Outcome.replayed;
 }
 
 function malformed(path: string, message: string): Refusal {

@@ -92,7 +92,7 @@ export async function startParts(options: EngineOptions & { readonly log?: Logge
       ...{ catalogue, dispatcher, stock, records, clock },
       onFailure: (error, what) => log.error({ err: error }, what),
     });
-    await control.restore(records?.read() ?? []);
+    await control.restore(records?.read() ?? [], newestRevision(memory));
     const storeId = dataDir?.storeId ?? randomBytes(16).toString('hex');
     const ids = OrderIds.ofStore(storeId, memory.shards);
     const receipts = signingKey === undefined ? undefined : new ReceiptSigner(signingKey, storeId);
@@ -154,6 +154,11 @@ function requireLogger(log: Logger): void {
   if (log !== null && typeof log === 'object' && methods.every((name) => typeof log[name] === 'function'))
     return;
   throw invalidOption('/log', 'must have the methods info, warn and error');
+}
+
+function newestRevision({ threads: lines, shards }: SharedMemory): number {
+  const threads = new ThreadTable(lines, shards);
+  return Math.max(...Array.from({ length: shards }, (_, shard) => threads.newestRevision(shard)));
 }
 
 /** No order is made at a time before those that are in the stores, whatever happened to the machine's clock. */

@@ -114,6 +114,7 @@ export const threadLayout = {
   keysWhole: 5,
   /** Index in the f64 view, relative to the line's first f64. */
   lastTimeMs: 3,
+  newestRevision: 8,
 } as const;
 
 /** Text fields are compared and copied by whole words, so their room is counted in words. */

@@ -84,6 +84,16 @@ export class ThreadTable {
     return this.#doubles[(shard * threadLayout.lineWords) / 2 + threadLayout.lastTimeMs]!;
   }
 
+  /** Written by the shard before it opens: setting its state publishes it. */
+  setNewestRevision(shard: number, revision: number): void {
+    this.#words[shard * threadLayout.lineWords + threadLayout.newestRevision] = revision;
+  }
+
+  /** The newest revision of a sale that a shard found in its store as it opened; 0 for none. */
+  newestRevision(shard: number): number {
+    return this.#words[shard * threadLayout.lineWords + threadLayout.newestRevision]!;
+  }
+
   /** Asks a shard to finish what is in its rings and return. Written by the engine. */
   requestStop(shard: number): void {
     Atomics.store(this.#words, shard * threadLayout.lineWords + threadLayout.stop, 1);

@@ -59,6 +59,7 @@ export async function openShard(options: {
     loop.discardOld();
     state.open();
     threads.setLastTime(shard, store.lastTimeMs);
+    threads.setNewestRevision(shard, state.newestRevision);
     threads.setKeysWhole(shard);
     threads.setState(shard, Lifecycle.open);
     return { loop, store };

@@ -318,6 +318,13 @@ export class ShardState {
     sale.state = state;
   }
 
+  /** The newest revision of a sale that this shard knows of; 0 for none. */
+  get newestRevision(): number {
+    let newest = 0;
+    for (const { revision } of this.sales.values()) newest = Math.max(newest, revision);
+    return newest;
+  }
+
   /**
    * Checks the counters against the orders themselves: for every SKU, what its orders hold and have confirmed is what
    * its counters say, and the rest is available.

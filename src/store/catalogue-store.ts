@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { Packr } from 'msgpackr';
+import { assert } from '../assert.js';
 import { LeiniaoError } from '../errors.js';
 import type { SaleRecord } from '../sale/catalogue.js';
 import { SaleState } from '../sale/phase.js';
@@ -14,6 +15,7 @@ import {
   everyRecord,
   type NamedRecords,
   openEnvironment,
+  openingFailure,
   requireNewest,
   requireRoom,
 } from './lmdb.js';
@@ -21,12 +23,24 @@ import {
 /** Plain maps on disk, so that any MessagePack reader can read them. */
 const packr = new Packr({ useRecords: false });
 
+/** A write failed, and so did the look at what is on disk: it may be there or not. `CatalogueStore.settle` tells. */
+export class UnsettledPut extends AggregateError {
+  override readonly name = 'UnsettledPut';
+}
+
+interface SealedSale {
+  readonly id: string;
+  readonly bytes: Buffer;
+}
+
 export class CatalogueStore {
   readonly #path: string;
   #environment: Environment;
   #sales: NamedRecords;
   /** Of the database's file, to be read only. */
   readonly #descriptor: number;
+  /** What may be on disk or not; LMDB is closed as long as there is any. */
+  #unsettled: SealedSale | undefined = undefined;
 
   /** Opens the catalogue in folder `path`. Throws what `openEnvironment` throws. */
   constructor(path: string) {
@@ -47,42 +61,80 @@ export class CatalogueStore {
   /**
    * Stores a sale, in place of an earlier version. It is on disk when this resolves.
    *
-   * @throws whatever the disk reports; the sale is not stored then. A write that failed is not tried again: only what a
+   * @throws UnsettledPut where it cannot be told whether the sale is stored: `settle` has to come before the next change;
+   *   otherwise whatever the disk reports, and the sale is not stored. A write that failed is not tried again: only what a
    *   newly opened environment shows counts, because LMDB may have failed before or after the record was there.
    */
   async put(record: SaleRecord): Promise<void> {
-    const bytes = seal(packr.pack(record));
-    requireRoom(this.#path, bytes.length);
+    assert(this.#unsettled === undefined, 'what was not settled comes first');
+    const sale = { id: record.id, bytes: seal(packr.pack(record)) };
+    requireRoom(this.#path, sale.bytes.length);
     try {
-      this.#environment.transactionSync(() => {
-        requireNewest(this.#environment, this.#descriptor);
-        this.#sales.putSync(record.id, bytes);
-      });
+      this.#write(sale);
     } catch (error) {
       await this.#environment.close();
-      this.#reopen(error);
-      if (!this.#sales.get(record.id)?.equals(bytes)) throw error;
+      this.#unsettled = sale;
+      if (!this.#reopen(error)) throw error;
     }
   }
 
-  /** @param failed what the write failed with: where opening fails too, that came first */
-  #reopen(failed: unknown): void {
+  /**
+   * Whether the sale is stored that could not be settled. If so, it is on disk when this resolves.
+   *
+   * @throws UnsettledPut where that cannot be told yet
+   */
+  async settle(): Promise<boolean> {
+    const sale = this.#unsettled;
+    assert(sale !== undefined, 'there is something to settle');
+    if (!this.#reopen(new Error('a write had failed'))) return false;
+    // What is read may be in memory only: the disk may have refused to take it. A whole commit takes it there.
+    try {
+      this.#write(sale);
+      return true;
+    } catch (error) {
+      await this.#environment.close();
+      this.#unsettled = sale;
+      return this.#reopen(error);
+    }
+  }
+
+  #write({ id, bytes }: SealedSale): void {
+    this.#environment.transactionSync(() => {
+      requireNewest(this.#environment, this.#descriptor);
+      this.#sales.putSync(id, bytes);
+    });
+  }
+
+  /**
+   * Opens the environment again, and returns whether what was not settled is there.
+   *
+   * @param failed what the write failed with: where opening fails too, that came first
+   */
+  #reopen(failed: unknown): boolean {
+    const { id, bytes } = this.#unsettled!;
     try {
       [this.#environment, this.#sales] = openSales(this.#path);
     } catch (error) {
-      throw new AggregateError([failed, error], `${(failed as Error).message}; ${(error as Error).message}`);
+      throw new UnsettledPut([failed, error], `${(failed as Error).message}; ${(error as Error).message}`);
     }
+    this.#unsettled = undefined;
+    return this.#sales.get(id)?.equals(bytes) === true;
   }
 
   async close(): Promise<void> {
     closeSync(this.#descriptor);
-    await this.#environment.close();
+    if (this.#unsettled === undefined) await this.#environment.close();
   }
 }
 
 function openSales(path: string): [Environment, NamedRecords] {
   const environment = openEnvironment(path);
-  return [environment, environment.openDB<Buffer, string>({ name: 'sales', encoding: 'binary' })];
+  try {
+    return [environment, environment.openDB<Buffer, string>({ name: 'sales', encoding: 'binary' })];
+  } catch (cause) {
+    void environment.close();
+    throw openingFailure(path, cause);
+  }
 }
 
 /** A record with the SHA-256 of its content in front: LMDB does not notice a byte that changed. */

@@ -33,8 +33,13 @@ export function openEnvironment(path: string): Environment {
   try {
     return openLmdb<Buffer, string>({ ...environmentOptions(path), overlappingSync: false });
   } catch (cause) {
-    throw new LeiniaoError(codeOf(cause), `${path}: ${(cause as Error).message}`, { cause });
+    throw openingFailure(path, cause);
   }
+}
+
+/** The error that `cause`, thrown as LMDB opened something in folder `path`, means. */
+export function openingFailure(path: string, cause: unknown): LeiniaoError {
+  return new LeiniaoError(codeOf(cause), `${path}: ${(cause as Error).message}`, { cause });
 }
 
 /** What an environment in folder `path` is opened with, whoever opens it. */

@@ -13,6 +13,7 @@ import { Catalogue, type SaleRecord } from '#dist/sale/catalogue.js';
 import { OrderIds } from '#dist/sale/order-id.js';
 import type { ShardLoop } from '#dist/shard/loop.js';
 import { openShard } from '#dist/shard/open-shard.js';
+import { UnsettledPut } from '#dist/store/catalogue-store.js';
 import { FaultyStore } from './faulty-store.js';
 import { HandTurnedLoop, settleMicrotasks } from './hand-turned-loop.js';
 import { InjectedFault, type World } from './world.js';
@@ -46,6 +47,8 @@ export class SimulatedProcess {
   readonly defects: unknown[] = [];
   /** Whether the next change to a sale meets a disk that fails. */
   recordFault = false;
+  /** What `settle` will find, after a change whose outcome was not known. */
+  #unsettledIsStored = false;
   /** Resolves when the process is no more. */
   readonly gone: Promise<'gone'>;
   readonly #end: () => void;
@@ -69,7 +72,10 @@ export class SimulatedProcess {
     const stock = new StockTable(this.#memory.stock);
     const ids = OrderIds.ofStore(storeId, shards);
     const dispatcher = this.#dispatcher;
-    const records = { put: (record: SaleRecord) => this.#putRecord(record) };
+    const records = {
+      put: (record: SaleRecord) => this.#putRecord(record),
+      settle: () => this.#settleRecord(),
+    };
     this.control = new SaleControl({
       catalogue,
       dispatcher,
@@ -77,6 +83,7 @@ export class SimulatedProcess {
       records,
       clock,
       onFailure: () => undefined,
+      eventLoop: this.#eventLoop,
     });
     this.desk = new OrderDesk({ dispatcher, catalogue, stock, ids, clock });
     let end = (): void => undefined;
@@ -93,7 +100,10 @@ export class SimulatedProcess {
     const newest = Array.from({ length: world.shards }, (_, shard) => process.#threads.lastTime(shard));
     process.#aheadMs = Math.max(0, Math.ceil(Math.max(...newest) - process.nowMs));
     let restored = false;
-    const restoring = process.control.restore([...world.records.values()]);
+    const revisions = Array.from({ length: world.shards }, (_, shard) =>
+      process.#threads.newestRevision(shard),
+    );
+    const restoring = process.control.restore([...world.records.values()], Math.max(...revisions));
     const note = (): void => {
       restored = true;
     };
@@ -202,10 +212,22 @@ export class SimulatedProcess {
   async #putRecord(record: SaleRecord): Promise<void> {
     const fault = this.recordFault;
     this.recordFault = false;
-    if (fault) {
-      this.#world.onFailure('failed records');
+    const world = this.#world;
+    if (!fault) {
+      world.records.set(record.id, structuredClone(record));
+    } else if (world.chance(0.5)) {
+      world.onFailure('failed records');
       throw new InjectedFault('the catalogue could not be written');
+    } else {
+      world.onFailure('unsettled records');
+      this.#unsettledIsStored = world.chance(0.5);
+      if (this.#unsettledIsStored) world.records.set(record.id, structuredClone(record));
+      throw new UnsettledPut([], 'the catalogue could not be written, and not be read either');
     }
-    this.#world.records.set(record.id, structuredClone(record));
+  }
+
+  async #settleRecord(): Promise<boolean> {
+    if (this.#world.chance(0.5)) throw new UnsettledPut([], 'the catalogue still cannot be read');
+    return this.#unsettledIsStored;
   }
 }

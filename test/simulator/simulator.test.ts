@@ -37,7 +37,7 @@ const everyAnswer = [
 
 const everyEvent = [
   ...['SKUs sold out', 'asks', 'clock jumps', 'kills', 'shard crashes', 'shard restarts'],
-  ...['after faults', 'before faults', 'failed records', 'torn faults'],
+  ...['after faults', 'before faults', 'failed records', 'torn faults', 'unsettled records'],
 ].sort();
 
 describe('no promise is broken', () => {

@@ -6,7 +6,12 @@ import type { SaleRecord } from '#dist/sale/catalogue.js';
 import { randomFrom } from '../support/seed.js';
 
 /** Things that fail by themselves once the simulation has armed them: counted when they do. */
-export type Failure = 'before faults' | 'after faults' | 'torn faults' | 'failed records';
+export type Failure =
+  | 'before faults'
+  | 'after faults'
+  | 'torn faults'
+  | 'failed records'
+  | 'unsettled records';
 
 /** A failure that the simulation made: every other one is a defect. */
 export class InjectedFault extends Error {}

@@ -1,5 +1,6 @@
 /** Sale definitions on disk: every record comes back as it was, the newest of each sale, in the order of creation. */
 import { createHash } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { open as openLmdb } from 'lmdb';
@@ -7,9 +8,11 @@ import { describe, expect, test } from 'vitest';
 import type { SaleRecord } from '../../dist/sale/catalogue.js';
 import type { SaleState } from '../../dist/sale/phase.js';
 import { isPrintable } from '../../dist/sale/rules.js';
-import { CatalogueStore } from '../../dist/store/catalogue-store.js';
+import { CatalogueStore, UnsettledPut } from '../../dist/store/catalogue-store.js';
+import { databaseFile } from '../../dist/store/lmdb.js';
 import { runs, seeded } from '../support/random.js';
 import { makeTempDir, removeTempDir, tempDir } from '../support/temp-dir.js';
+import { makeUnreadable } from '../support/unreadable-database.js';
 
 const record = (id: string, number: number): SaleRecord => ({
   id,
@@ -140,3 +143,57 @@ test.each([
   expect(() => again.read()).toThrow('bad');
   await again.close();
 });
+
+describe('a sale that could not be stored, in a catalogue that cannot be opened then,', () => {
+  async function unsettled() {
+    const path = join(tempDir(), 'catalogue');
+    const store = new CatalogueStore(path);
+    await store.put(record('before', 1));
+    const mend = makeUnreadable(path);
+    await expect(store.put(record('after', 2))).rejects.toThrow(UnsettledPut);
+    await expect(store.settle()).rejects.toThrow(UnsettledPut);
+    return { path, store, mend };
+  }
+
+  test('is found not to be there once it can', async () => {
+    const { path, store, mend } = await unsettled();
+    mend();
+    expect(await store.settle()).toBe(false);
+    await store.put(record('after', 3));
+    expect(store.read()).toEqual([record('before', 1), record('after', 3)]);
+    await store.close();
+    const again = new CatalogueStore(path);
+    expect(again.read()).toEqual([record('before', 1), record('after', 3)]);
+    await again.close();
+  });
+
+  test('is found to be there where it is', async () => {
+    const { path, store, mend } = await unsettled();
+    mend();
+    const twin = join(tempDir(), 'catalogue');
+    writeFileSync(
+      join(path, databaseFile),
+      await databaseWith(twin, record('before', 1), record('after', 2)),
+    );
+    expect(await store.settle()).toBe(true);
+    expect(store.read()).toEqual([record('before', 1), record('after', 2)]);
+    await store.close();
+  });
+
+  test('is left as it is by who closes', async () => {
+    const { path, store, mend } = await unsettled();
+    await store.close();
+    mend();
+    const again = new CatalogueStore(path);
+    expect(again.read()).toEqual([record('before', 1)]);
+    await again.close();
+  });
+});
+
+/** The file of a catalogue with these records. */
+async function databaseWith(path: string, ...records: readonly SaleRecord[]): Promise<Buffer> {
+  const store = new CatalogueStore(path);
+  for (const one of records) await store.put(one);
+  await store.close();
+  return readFileSync(join(path, databaseFile));
+}
