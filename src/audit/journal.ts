@@ -2,6 +2,7 @@
  * The journal of one shard as it is at one moment: its commits in order, verified against the hash chain, those of the
  * tail at the end. An engine may be writing to it meanwhile.
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { LeiniaoError } from '../errors.js';
 import { openSnapshot, type Snapshot } from '../store/lmdb-snapshot.js';
@@ -42,7 +43,12 @@ export class ShardJournal {
     // The tail first: what leaves it afterwards is in the snapshot then.
     const tail = readTail(join(path, 'tail.bin'));
     const snapshot = await openSnapshot<number>({ path, name: 'commits', keyEncoding: 'uint32' });
-    return new ShardJournal(shard, new Chain(folder.storeId, shard), snapshot, tail);
+    const journal = new ShardJournal(shard, new Chain(folder.storeId, shard), snapshot, tail);
+    const torn = join(path, 'tail.bin.torn');
+    if (existsSync(torn)) {
+      journal.notes.push(`records of an earlier tail did not continue the chain and were put aside: ${torn}`);
+    }
+    return journal;
   }
 
   /** How many commits there are, the tail's not counted. */

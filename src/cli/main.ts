@@ -103,6 +103,22 @@ async function runExport(dataDir: string, flags: Flags): Promise<number> {
   return await exportFrom(dataDir, { format, what, out });
 }
 
+/** Runs what judges a data folder: where it fails by itself, that must not look like a verdict. */
+async function judging(judge: () => Promise<number>): Promise<number> {
+  let code: number | undefined;
+  // LMDB's binding works in timers as well, and some of it may fail when all has been said.
+  process.once('uncaughtException', (error) => {
+    if (code === undefined) reportFailure(error);
+    process.exit(code ?? exitCode.couldNotRun);
+  });
+  try {
+    code = await judge();
+  } catch (error) {
+    code = reportFailure(error) === exitCode.usage ? exitCode.usage : exitCode.couldNotRun;
+  }
+  return code;
+}
+
 /** Told the exit code of the subcommand that ran. */
 type Done = (code: number) => void;
 
@@ -161,7 +177,9 @@ function addAudit(program: Command, done: Done): void {
       'say whether the journal has the order of this receipt; - reads it from stdin',
     )
     .option('--public-key <file>', 'PEM file of the public key that the receipt is checked with')
-    .action(async (dataDir: string, flags: AuditFlags) => done(await runAudit(dataDir, flags)));
+    .action(async (dataDir: string, flags: AuditFlags) =>
+      done(await judging(() => runAudit(dataDir, flags))),
+    );
 }
 
 function addExport(program: Command, done: Done): void {
@@ -180,7 +198,7 @@ function addExport(program: Command, done: Done): void {
         .default('orders'),
     )
     .option('--out <file>', 'write to a file instead of standard output')
-    .action(async (dataDir: string, flags: Flags) => done(await runExport(dataDir, flags)));
+    .action(async (dataDir: string, flags: Flags) => done(await judging(() => runExport(dataDir, flags))));
 }
 
 function buildProgram(done: Done): Command {

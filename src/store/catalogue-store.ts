@@ -13,9 +13,9 @@ import {
   databaseFile,
   type Environment,
   everyRecord,
+  lmdbFailure,
   type NamedRecords,
   openEnvironment,
-  openingFailure,
   requireNewest,
   requireRoom,
 } from './lmdb.js';
@@ -133,7 +133,7 @@ function openSales(path: string): [Environment, NamedRecords] {
     return [environment, environment.openDB<Buffer, string>({ name: 'sales', encoding: 'binary' })];
   } catch (cause) {
     void environment.close();
-    throw openingFailure(path, cause);
+    throw lmdbFailure(path, cause);
   }
 }
 

@@ -42,9 +42,20 @@ export function newestTransaction(descriptor: number): bigint {
   return transactions[0] > transactions[1] ? transactions[0] : transactions[1];
 }
 
-/** The same for the two meta pages alone, which are all that LMDB reads when it opens a file. */
+/**
+ * The same for the two meta pages alone, which are all that LMDB reads when it opens a file. For readers: they do not
+ * finish a commit that failed, and do not call it damage.
+ */
 export function checkDatabaseBeginning(file: string): void {
-  withDatabaseFile(file, (database) => database.newestMeta());
+  withDatabaseFile(file, (database) => {
+    try {
+      database.newestMeta();
+    } catch (error) {
+      if (!database.hasFailedCommit()) throw error;
+      const message = `${file}: a commit failed in its last write; an engine that starts on it finishes it`;
+      throw new LeiniaoError('data_dir_unwritable', message, { cause: error });
+    }
+  });
 }
 
 /**
@@ -119,16 +130,28 @@ class DatabaseFile {
     for (const list of freeLists) this.#checkFreeList(list);
   }
 
+  hasFailedCommit(): boolean {
+    return this.#failedCommit() !== undefined;
+  }
+
   finishFailedCommit(): void {
+    const failed = this.#failedCommit();
+    if (failed === undefined) return;
+    writeSync(this.#descriptor, failed.meant, 0, failed.meant.length, failed.page * pageBytes);
+    fsyncSync(this.#descriptor);
+  }
+
+  /** The meta page that a failed commit wrote wrongly, and what it was meant to be. */
+  #failedCommit(): { readonly page: number; readonly meant: Buffer } | undefined {
     const metas = this.#metas();
-    if (metas === undefined) return;
+    if (metas === undefined) return undefined;
     const older =
       metas[0].readBigUInt64LE(meta.transaction) < metas[1].readBigUInt64LE(meta.transaction) ? 0 : 1;
     const newest = metas[1 - older]!.readBigUInt64LE(meta.transaction);
     const meant = Buffer.from(metas[older]);
-    if (meant.readBigUInt64LE(meta.transaction) !== newest - 1n) return;
+    if (meant.readBigUInt64LE(meta.transaction) !== newest - 1n) return undefined;
     // A commit leaves a root; the page of a database that is new has none.
-    if (meant.readBigUInt64LE(meta.mainDatabase + database.root) === noRoot) return;
+    if (meant.readBigUInt64LE(meta.mainDatabase + database.root) === noRoot) return undefined;
     meant.writeBigUInt64LE(newest + 1n, meta.transaction);
     // That page's own was lost with its transaction; pages that nobody refers to do no harm.
     meant.writeBigUInt64LE(BigInt(Math.floor(this.#size / pageBytes) - 1), meta.lastPage);
@@ -136,11 +159,10 @@ class DatabaseFile {
       this.#checkRootAge(meant);
       this.#checkState(meant);
     } catch (error) {
-      if (error instanceof LeiniaoError) return;
+      if (error instanceof LeiniaoError) return undefined;
       throw error;
     }
-    writeSync(this.#descriptor, meant, 0, meant.length, older * pageBytes);
-    fsyncSync(this.#descriptor);
+    return { page: older, meant };
   }
 
   newestMeta(): Buffer {

@@ -15,6 +15,7 @@ import {
   entryCount,
   environmentOptions,
   everyRecord,
+  lmdbFailure,
   requireDatabase,
 } from './lmdb.js';
 import { checkDatabaseBeginning, checkDatabaseFile } from './lmdb-check.js';
@@ -57,7 +58,7 @@ export async function openSnapshot<K extends number | string>(options: {
   const environment = openReadOnly(path);
   try {
     // As long as this is held, no page that the check below comes to is used again by who writes.
-    const guard = environment.useReadTransaction();
+    const guard = beginReading(environment, path);
     await whenStill(file, checkDatabaseFile);
     const table = environment.openDB<Buffer, K>({ name, encoding: 'binary', keyEncoding }) as
       | Database<Buffer, K>
@@ -89,7 +90,15 @@ function openReadOnly(path: string): Environment {
   try {
     return openLmdb<Buffer, string>({ ...environmentOptions(path), readOnly: true });
   } catch (cause) {
-    throw new LeiniaoError('data_dir_damaged', `${path}: ${(cause as Error).message}`, { cause });
+    throw lmdbFailure(path, cause);
+  }
+}
+
+function beginReading(environment: Environment, path: string): Transaction {
+  try {
+    return environment.useReadTransaction();
+  } catch (cause) {
+    throw lmdbFailure(path, cause);
   }
 }
 

@@ -33,13 +33,8 @@ export function openEnvironment(path: string): Environment {
   try {
     return openLmdb<Buffer, string>({ ...environmentOptions(path), overlappingSync: false });
   } catch (cause) {
-    throw openingFailure(path, cause);
+    throw lmdbFailure(path, cause);
   }
-}
-
-/** The error that `cause`, thrown as LMDB opened something in folder `path`, means. */
-export function openingFailure(path: string, cause: unknown): LeiniaoError {
-  return new LeiniaoError(codeOf(cause), `${path}: ${(cause as Error).message}`, { cause });
 }
 
 /** What an environment in folder `path` is opened with, whoever opens it. */
@@ -73,10 +68,25 @@ function requireDescriptors(path: string): void {
   }
 }
 
-/** What a failure to open means. LMDB's own codes are negative; the others are the operating system's. */
+/** LMDB's words where it did not let a reader begin. Its list of readers tells them apart by process ids. */
+const noReader = /No (?:current read )?transaction/;
+
+/**
+ * The error that `cause`, thrown by LMDB, means: damage, or what may be over when it is tried again.
+ *
+ * @param what the beginning of the message
+ */
+export function lmdbFailure(what: string, cause: unknown): LeiniaoError {
+  const { message } = cause as Error;
+  if (!noReader.test(message)) return new LeiniaoError(codeOf(cause), `${what}: ${message}`, { cause });
+  const why = 'does a process of the same id, in another container, use this folder as well?';
+  return new LeiniaoError('data_dir_unwritable', `${what}: ${why} (${message})`, { cause });
+}
+
+/** LMDB's own codes are negative; the others are the operating system's. */
 function codeOf(cause: unknown): StartErrorCode {
   const { code } = cause as { readonly code?: number };
-  if (code === undefined || code <= 0) return 'data_dir_damaged';
+  if (typeof code !== 'number' || code <= 0) return 'data_dir_damaged';
   const { ENOSPC, EDQUOT } = constants.errno;
   return code === ENOSPC || code === EDQUOT ? 'data_dir_full' : 'data_dir_unwritable';
 }
@@ -143,8 +153,7 @@ export function* everyRecord<K extends number | string>(
       yield entry;
     }
   } catch (cause) {
-    const message = `record ${read + 1} cannot be read: ${(cause as Error).message}`;
-    throw new LeiniaoError('data_dir_damaged', message, { cause });
+    throw lmdbFailure(`record ${read + 1} cannot be read`, cause);
   }
   const all = count();
   if (read !== all) throw new LeiniaoError('data_dir_damaged', `${read} of ${all} records can be read`);

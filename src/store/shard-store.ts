@@ -2,6 +2,7 @@
  * A shard's store under the three durabilities: `write` seals the batch and makes it as durable as an
  * acknowledgement under this mode claims. Owned by the shard's thread.
  */
+import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Durability, limits } from '../config.js';
 import { LeiniaoError } from '../errors.js';
@@ -145,7 +146,9 @@ function withTail(
   visit: (commit: Commit) => void,
 ): ShardStore {
   const tailPath = join(path, 'tail.bin');
-  adoptTail(journal, TailFile.read(tailPath), visit);
+  const adopted = adoptTail(journal, TailFile.read(tailPath), visit);
+  // They were acknowledged, and are not in the journal: whoever looks for them should find what there is.
+  if (adopted === 'in part') copyFileSync(tailPath, `${tailPath}.torn`);
   const tail = new TailFile(tailPath);
   tail.clear();
   if (durability === 'commit') return ShardStore.of(journal, tail, flushDelayMs);
@@ -154,7 +157,12 @@ function withTail(
 }
 
 /** Moves tail records that LMDB lacks into the journal, up to the first that does not continue the chain. */
-function adoptTail(journal: Journal, records: readonly Buffer[], visit: (commit: Commit) => void): void {
+function adoptTail(
+  journal: Journal,
+  records: readonly Buffer[],
+  visit: (commit: Commit) => void,
+): 'whole' | 'in part' {
+  let outcome: 'whole' | 'in part' = 'whole';
   const firstNumber = journal.head.number + 1;
   const adopted: Buffer[] = [];
   for (const record of records) {
@@ -164,11 +172,13 @@ function adoptTail(journal: Journal, records: readonly Buffer[], visit: (commit:
       commit = follow(journal.head, record);
     } catch (error) {
       // Torn by a power cut: what follows was never promised to survive one.
-      if (error instanceof LeiniaoError) break;
-      throw error;
+      if (!(error instanceof LeiniaoError)) throw error;
+      outcome = 'in part';
+      break;
     }
     visit(commit);
     adopted.push(record);
   }
   if (adopted.length > 0) journal.append(firstNumber, adopted);
+  return outcome;
 }

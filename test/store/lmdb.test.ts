@@ -17,6 +17,8 @@ import {
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Journal } from '../../dist/store/journal.js';
+import { lmdbFailure } from '../../dist/store/lmdb.js';
+import { openSnapshot } from '../../dist/store/lmdb-snapshot.js';
 import { chain, storeId } from '../support/commits.js';
 import { wholeNumbersFrom } from '../support/random.js';
 import { seed } from '../support/seed.js';
@@ -195,6 +197,14 @@ describe('a commit whose last write failed', () => {
       [newest * 4_096 + 144, bytes.readBigUInt64LE((1 - newest) * 4_096 + 144)],
     ]);
     writeFileSync(data(path), failed);
+    // Who only reads leaves it to who writes, and does not call it damage.
+    await expect(
+      openSnapshot<number>({ path, name: 'commits', keyEncoding: 'uint32' }),
+    ).rejects.toMatchObject({
+      code: 'data_dir_unwritable',
+      message: expect.stringContaining('finishes it'),
+    });
+    expect(readFileSync(data(path)).equals(failed)).toBe(true);
     expect(openAll([path])).toEqual([{ commits: 20 }]);
     // And stays so.
     expect(transactionOf(readFileSync(data(path)), newest)).toBe(transactionOf(bytes, newest));
@@ -277,4 +287,24 @@ test('a database that is new is opened without a change to its first pages', asy
   const before = readFileSync(data(path));
   expect(openAll([path])).toEqual([{ commits: 0 }]);
   expect(readFileSync(data(path)).equals(before)).toBe(true);
+});
+
+test.each([
+  ['a page that is none', { code: -30_796 }, 'data_dir_damaged'],
+  ['words of its own', {}, 'data_dir_damaged'],
+  ['a disk that is full', { code: 28 }, 'data_dir_full'],
+  ['a file that is not to be read', { code: 13 }, 'data_dir_unwritable'],
+  [
+    'a list of readers that has its process id',
+    { message: 'No transaction to renew' },
+    'data_dir_unwritable',
+  ],
+  ['the same, later', { message: 'No current read transaction available' }, 'data_dir_unwritable'],
+])('what LMDB throws at %s counts as damage, or as what may be over', (_, error, code) => {
+  const cause = Object.assign(new Error('LMDB says no'), error);
+  expect(lmdbFailure('here', cause)).toMatchObject({
+    code,
+    cause,
+    message: expect.stringMatching(/^here: /),
+  });
 });

@@ -225,9 +225,11 @@ describe('a tail', () => {
     expect(await numbersIn(copy)).toEqual([1, 2, 3, 4]);
   });
 
-  test('of another history is not believed', async () => {
+  test('of another history is not believed, and kept aside', async () => {
     const other = Buffer.concat(chain([1, 3, 1]));
-    expect(await numbersIn(await folderWith(other, 2))).toEqual([1, 2]);
+    const path = await folderWith(other, 2);
+    expect(await numbersIn(path)).toEqual([1, 2]);
+    expect(readFileSync(`${tailOf(path)}.torn`).equals(other)).toBe(true);
     expect(await numbersIn(await folderWith(Buffer.concat(chain([2, 2])), 1))).toEqual([1]);
   });
 
