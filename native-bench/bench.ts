@@ -3,7 +3,7 @@
  *
  *   npm run bench -- [NAME …] [--smoke | --full] [--out DIR] [--list]
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, CommanderError } from 'commander';
@@ -11,6 +11,7 @@ import { benches } from './benches.js';
 import { type Bench, BenchRun } from './harness/bench.js';
 import { htmlReport } from './harness/html-report.js';
 import { describeMachine, machineLines } from './harness/machine.js';
+import { removeFolder } from './harness/outliving.js';
 import { type Profile, profiles } from './harness/profile.js';
 import type { BenchResult, Report } from './harness/report.js';
 import { textReport } from './harness/text-report.js';
@@ -22,7 +23,7 @@ function say(line: string): void {
 async function runOne(bench: Bench, profile: Profile): Promise<BenchResult> {
   say(`\n== ${bench.title} (${bench.name})`);
   const folder = mkdtempSync(join(tmpdir(), 'leiniao-bench-'));
-  const remove = () => rmSync(folder, { recursive: true, force: true });
+  const remove = () => removeFolder(folder);
   // Also when somebody stops us.
   process.once('exit', remove);
   const run = new BenchRun(profile, folder, say);

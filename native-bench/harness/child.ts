@@ -25,6 +25,7 @@ export async function measureInChild<Settings, Value, Result>(
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   try {
+    await started.spawned;
     // Opened, once it says the first word.
     await answerOf(started);
     const result = await use({ measure: async (round) => (await ask(started, { round })) as Value });

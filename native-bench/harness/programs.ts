@@ -2,9 +2,9 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
-import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { endWithUs } from './outliving.js';
 
 /** A program's path, or undefined where it is neither in PATH nor in one of `folders`. */
 export function findProgram(name: string, folders: readonly string[] = []): string | undefined {
@@ -21,19 +21,15 @@ export function findProgram(name: string, folders: readonly string[] = []): stri
   return undefined;
 }
 
-/** A port that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
+export interface ProgramOptions extends SpawnOptions {
+  /** The signal that ends it in good order, and everything that it has started itself; else it is SIGTERM. */
+  readonly endSignal?: NodeJS.Signals;
 }
 
 export interface Started {
   readonly child: ChildProcess;
+  /** Resolves when it runs. Rejects where it cannot be started: it is gone then. */
+  readonly spawned: Promise<void>;
   /** Ends it, and resolves when it is gone. */
   readonly stop: () => Promise<void>;
 }
@@ -43,31 +39,38 @@ export interface Listening extends Started {
   readonly url: string;
 }
 
-const running = new Set<ChildProcess>();
-// Nothing that was started outlives us, however we end.
-process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
-});
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
-
-/** How long a program may take to end after SIGTERM. */
+/** How long a program may take to end after its signal. */
 const stopMsMax = 20_000;
 
-/** Starts a program. */
-export function startProgram(command: string, args: readonly string[], options: SpawnOptions = {}): Started {
+/** Starts a program. Where it cannot be started, `spawned` and the child's `error` event say why. */
+export function startProgram(
+  command: string,
+  args: readonly string[],
+  { endSignal, ...options }: ProgramOptions = {},
+): Started {
   const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'], ...options });
-  running.add(child);
   const gone = new Promise<void>((resolve) => {
-    child.once('exit', () => {
-      running.delete(child);
-      resolve();
+    child.once('exit', () => resolve());
+    child.on('error', () => {
+      // One that has no id never ran, and never exits.
+      if (child.pid === undefined) resolve();
     });
   });
+  const spawned = once(child, 'spawn').then(
+    () => undefined,
+    (error: Error) => {
+      throw new Error(`${command} cannot be started: ${error.message}`, { cause: error });
+    },
+  );
+  // Whoever does not ask is told by the child.
+  spawned.catch(() => undefined);
+  if (child.pid !== undefined) endWithUs(child, endSignal);
   return {
     child,
+    spawned,
     stop: async () => {
       const killer = setTimeout(() => child.kill('SIGKILL'), stopMsMax);
-      child.kill('SIGTERM');
+      child.kill(endSignal ?? 'SIGTERM');
       await gone;
       clearTimeout(killer);
     },
@@ -77,12 +80,17 @@ export function startProgram(command: string, args: readonly string[], options: 
 /** Of what a server says on stderr, how many characters are kept. */
 const saidMax = 4_096;
 
-/** Starts a server that prints a line with the URL it listens on. Its stderr is shown only where it fails. */
+/**
+ * Starts a server that prints a line with the URL it listens on. Its stderr is shown only where it fails.
+ *
+ * @throws Error where it cannot be started, or ends before it listens
+ */
 export async function startServer(
   args: readonly string[],
   command: string = process.execPath,
 ): Promise<Listening> {
   const started = startProgram(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  await started.spawned;
   let said = '';
   started.child.stderr!.on('data', (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-saidMax);
@@ -99,13 +107,14 @@ export async function startServer(
   throw new Error(`${[command, ...args].join(' ')} ended before it listened`);
 }
 
-/** Runs a program to its end, and returns what it printed. Rejects where it fails. */
+/** Runs a program to its end, and returns what it printed. Rejects where it cannot be started or fails. */
 export async function runProgram(
   command: string,
   args: readonly string[],
-  options: SpawnOptions = {},
+  options: ProgramOptions = {},
 ): Promise<string> {
-  const { child } = startProgram(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+  const { child, spawned } = startProgram(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+  await spawned;
   let output = '';
   let errors = '';
   child.stdout!.on('data', (chunk: Buffer) => {

@@ -1,16 +1,13 @@
 /** A PostgreSQL server of our own: a unix socket and a data folder, no port. It runs as somebody else where we are root. */
-import { execFileSync, type SpawnOptions, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { runProgram, type Started } from '../harness/programs.js';
+import { runProgram, type Started, startProgram } from '../harness/programs.js';
 import type { PostgresPrograms } from './postgres-programs.js';
 
 const readyMsMax = 30_000;
-/** How long an immediate shutdown may take: after 5 s PostgreSQL itself kills those of its processes that are left. */
-const stopMsMax = 10_000;
 
 interface Account {
   readonly uid: number;
@@ -24,26 +21,6 @@ function accountOf(user: string): Account | undefined {
   } catch {
     return undefined;
   }
-}
-
-/**
- * Starts the server. It is ended by an immediate shutdown, also where this process ends first: killed, it would leave its
- * shared memory behind.
- */
-function startServer(command: string, args: readonly string[], options: SpawnOptions): Started {
-  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'], ...options });
-  const quit = () => child.kill('SIGQUIT');
-  process.once('exit', quit);
-  const gone = once(child, 'exit').then(() => process.off('exit', quit));
-  return {
-    child,
-    stop: async () => {
-      const killer = setTimeout(() => child.kill('SIGKILL'), stopMsMax);
-      quit();
-      await gone;
-      clearTimeout(killer);
-    },
-  };
 }
 
 async function query(socketFolder: string, text: string): Promise<void> {
@@ -93,10 +70,11 @@ export async function startPostgres(
     checkpoint_timeout: '1d',
     max_wal_size: '64GB',
   };
-  const started = startServer(
+  const started = startProgram(
     postgres,
     ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
-    options,
+    // An immediate shutdown: killed, it would leave its shared memory behind.
+    { ...options, endSignal: 'SIGQUIT' },
   );
   try {
     const startedMs = performance.now();
