@@ -8,7 +8,7 @@ import { Worker } from 'node:worker_threads';
 
 const noCommand = 0;
 const resultWord = 32;
-export const peerBytes = 256;
+const peerBytes = 256;
 /** What takes a thread longer will never be done. */
 export const doneMsMax = 30_000;
 /** Looks at shared memory between two at the clock. */

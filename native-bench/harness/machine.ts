@@ -24,7 +24,7 @@ export interface Machine {
 }
 
 /** The first line of what a program says of its version, or null without the program. */
-export function versionOf(command: string, ...args: string[]): string | null {
+function versionOf(command: string, ...args: string[]): string | null {
   try {
     return firstLine(execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }));
   } catch (error) {

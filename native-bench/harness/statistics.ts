@@ -18,10 +18,6 @@ export function summaryOf(rounds: readonly number[]): Summary {
 }
 
 /** `median (min … max)`, with as many digits after the point. */
-export function summary(values: readonly number[], digits = 0): string {
-  return summaryText(summaryOf(values), digits);
-}
-
 export function summaryText({ median: middle, min, max }: Summary, digits = digitsFor(middle)): string {
   const format = (value: number) =>
     value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });

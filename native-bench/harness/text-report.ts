@@ -17,7 +17,7 @@ function contestTable({ name, unit, figures, ratios }: ContestResult): string {
 }
 
 /** Such as `leiniao / bare: 0.858 (0.815 … 0.953), target 0.85: met`. */
-export function ratioText(ratio: Ratio): string {
+function ratioText(ratio: Ratio): string {
   const { of, to, target, met } = ratio;
   const digits = Math.max(2, digitsFor(ratio.median));
   const goal = target === undefined ? '' : `, target ${target}: ${met ? 'met' : 'MISSED'}`;
