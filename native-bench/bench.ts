@@ -49,6 +49,11 @@ function chosen(names: readonly string[]): readonly Bench[] {
   return names.length === 0 ? benches : benches.filter(({ name }) => names.includes(name));
 }
 
+function write(folder: string, report: Report): void {
+  writeFileSync(join(folder, 'report.json'), `${JSON.stringify(report, undefined, 2)}\n`);
+  writeFileSync(join(folder, 'index.html'), htmlReport(report));
+}
+
 interface Options {
   readonly smoke: boolean;
   readonly full: boolean;
@@ -72,12 +77,16 @@ async function main(names: readonly string[], { smoke, full, list, out }: Option
   const startedMs = performance.now();
   for (const line of machineLines(machine)) say(line);
   const results: BenchResult[] = [];
-  for (const bench of todo) results.push(await runOne(bench, profile));
-  const spentMs = Math.round(performance.now() - startedMs);
-  const report: Report = { startedAt, spentMs, profile, machine, benches: results };
-  writeFileSync(join(folder, 'report.json'), `${JSON.stringify(report, undefined, 2)}\n`);
-  writeFileSync(join(folder, 'index.html'), htmlReport(report));
-  process.stdout.write(textReport(report));
+  const reportSoFar = (): Report => ({
+    ...{ startedAt, spentMs: Math.round(performance.now() - startedMs), profile, machine },
+    ...{ benches: results, toCome: todo.slice(results.length).map(({ name }) => name) },
+  });
+  for (const bench of todo) {
+    results.push(await runOne(bench, profile));
+    // After each: what was found is there, whatever becomes of the next one.
+    write(folder, reportSoFar());
+  }
+  process.stdout.write(textReport(reportSoFar()));
   process.stdout.write(`written to ${join(folder, 'report.json')} and ${join(folder, 'index.html')}\n`);
   if (results.some(({ failure }) => failure !== undefined)) process.exitCode = 1;
 }

@@ -7,7 +7,7 @@ import type { BenchResult, ContestResult, Curves, Ratio, Report, Skip, Summary }
 import { digitsFor, summaryText } from './statistics.js';
 
 export function htmlReport(report: Report): string {
-  const { benches, profile, startedAt, spentMs } = report;
+  const { benches, toCome, profile, startedAt, spentMs } = report;
   const failed = benches.filter(({ failure }) => failure !== undefined);
   return html`<!doctype html>
 <html lang="en">
@@ -20,6 +20,7 @@ export function htmlReport(report: Report): string {
 rounds · took ${seconds(spentMs)}</p>
 <dl>${machineLines(report.machine).map(fact)}</dl>
 ${profile.measures ? '' : html`<p class="box warn">Profile ${profile.name} checks what was computed. Its figures mean nothing.</p>`}
+${toCome.length === 0 ? '' : html`<p class="box warn">Not finished: ${toCome.join(', ')} had not run when this was written.</p>`}
 ${failed.length === 0 ? '' : html`<p class="box bad">Failed: ${failed.map(({ name }, i) => [i === 0 ? '' : ', ', link(name)])}. Their figures are not to be believed.</p>`}
 <p>Every figure is a median of rounds, with the least and the most of them. Contenders ran in turns, and a ratio is taken
 within each round, so what slowed a whole round down does not show in it.</p>

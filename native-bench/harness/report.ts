@@ -74,4 +74,6 @@ export interface Report {
   readonly profile: Profile;
   readonly machine: Machine;
   readonly benches: readonly BenchResult[];
+  /** Names of those that have not run: the report is written after each. None when the run got to its end. */
+  readonly toCome: readonly string[];
 }

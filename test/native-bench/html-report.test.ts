@@ -42,7 +42,7 @@ const bench: BenchResult = {
 };
 
 const reportOf = (benches: readonly BenchResult[], profile = profiles.quick): Report => ({
-  ...{ startedAt: '2026-11-11T00:00:00.000Z', spentMs: 98_765, profile, machine, benches },
+  ...{ startedAt: '2026-11-11T00:00:00.000Z', spentMs: 98_765, profile, machine, benches, toCome: [] },
 });
 
 /** What a reader sees of a page: entities resolved, tags taken out. */
@@ -104,6 +104,13 @@ test('a benchmark that failed is named at the top, with its reason in its place,
   expect(text).toContain('Failed: orders');
   expect(text).toContain('Error: 99 of 100 orders');
   expect(text).not.toMatch(/\bmissed\b|\bmet\b/);
+});
+
+test('a report that was written before the end names what had not run', () => {
+  const notFinished = 'had not run when this was written';
+  expect(seen(htmlReport(reportOf([bench])))).not.toContain(notFinished);
+  const text = seen(htmlReport({ ...reportOf([bench]), toCome: ['recovery', 'audit'] }));
+  expect(text).toContain(`recovery, audit ${notFinished}`);
 });
 
 test('a projection is dashed and says that it is one; what was measured is neither', () => {
