@@ -2,9 +2,11 @@
 import { bars, canShow, colorOf, lines } from './charts.js';
 import { style } from './html-style.js';
 import { machineLines } from './machine.js';
-import { type Content, html, type Markup } from './markup.js';
+import { html, type Markup } from './markup.js';
+import type { Profile } from './profile.js';
 import type { BenchResult, ContestResult, Curves, Ratio, Report, Skip, Summary } from './report.js';
 import { digitsFor, summaryText } from './statistics.js';
+import { goalOf, type Verdict, verdictOf } from './verdict.js';
 
 export function htmlReport(report: Report): string {
   const { benches, toCome, profile, startedAt, spentMs } = report;
@@ -27,7 +29,7 @@ within each round, so what slowed a whole round down does not show in it.</p>
 ${targets(report)}
 <h3>Benchmarks</h3>
 <ul>${benches.map(({ name, title }) => html`<li>${link(name)} ${title}</li>`)}</ul>
-${benches.map((bench) => section(bench, profile.measures))}
+${benches.map((bench) => section(bench, profile))}
 </html>
 `.text;
 }
@@ -51,7 +53,7 @@ function targets({ benches, profile }: Report): Markup | '' {
     bench.contests.flatMap((contest) =>
       contest.ratios
         .filter(({ target }) => target !== undefined)
-        .map((ratio) => targetRow(bench, contest, ratio, profile.measures)),
+        .map((ratio) => targetRow(bench, contest, ratio, profile)),
     ),
   );
   if (rows.length === 0) return '';
@@ -61,22 +63,17 @@ function targets({ benches, profile }: Report): Markup | '' {
 ${rows}</table></div>`;
 }
 
-function targetRow(bench: BenchResult, contest: ContestResult, ratio: Ratio, measures: boolean): Markup {
+function targetRow(bench: BenchResult, contest: ContestResult, ratio: Ratio, profile: Profile): Markup {
   const format = formatOf(ratio);
   return html`<tr><td class="what">${link(bench.name)}<td class="what">${ratio.of} / ${ratio.to}<br><span class="soft">${contest.name}</span>
 <td class="number">${format(ratio.median)}<td class="number">${format(ratio.min)} … ${format(ratio.max)}
-<td class="number">${goal(contest, ratio)}<td>${verdict(bench, ratio, measures)}
+<td class="number">${goalOf(contest, ratio)}<td>${judged(verdictOf(profile, bench, ratio))}
 `;
 }
 
-function goal({ better }: ContestResult, { target }: Ratio): string {
-  return `${better === 'higher' ? '≥' : '≤'}\u00a0${target}`;
-}
-
-function verdict({ failure }: BenchResult, { met }: Ratio, measures: boolean): Content {
-  if (!measures) return '–';
-  if (failure !== undefined) return html`<span class="bad">failed</span>`;
-  return met ? html`<span class="good">met</span>` : html`<span class="bad">missed</span>`;
+function judged(verdict: Verdict | undefined): Markup {
+  if (verdict === undefined || verdict === '–') return html`${verdict ?? ''}`;
+  return html`<span class="${verdict === 'met' ? 'good' : 'bad'}">${verdict}</span>`;
 }
 
 /** Of a ratio: two digits after the point at least. */
@@ -86,14 +83,14 @@ function formatOf({ median }: Summary): (value: number) => string {
     value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
-function section(bench: BenchResult, measures: boolean): Markup {
+function section(bench: BenchResult, profile: Profile): Markup {
   const { name, title, contests, curves, notes, skips, failure, spentMs } = bench;
   return html`<section id="${name}">
 <h2>${title}</h2>
 <p class="soft"><code>npm run bench -- ${name}</code> · took ${seconds(spentMs)}</p>
 ${failure === undefined ? '' : html`<div class="box bad"><strong>Failed.</strong><pre>${failure}</pre></div>`}
 ${skips.map(skipBox)}
-${contests.map((contest) => contestPart(bench, contest, measures))}
+${contests.map((contest) => contestPart(bench, contest, profile))}
 ${curves.map(curvesPart)}
 ${notes.length === 0 ? '' : html`<ul class="soft">${notes.map((note) => html`<li>${note}</li>`)}</ul>`}
 </section>
@@ -104,12 +101,12 @@ function skipBox({ name, why, install }: Skip): Markup {
   return html`<div class="box warn"><strong>Skipped: ${name}.</strong> ${why}. To have it:<pre>${install}</pre></div>`;
 }
 
-function contestPart(bench: BenchResult, contest: ContestResult, measures: boolean): Markup {
+function contestPart(bench: BenchResult, contest: ContestResult, profile: Profile): Markup {
   const { name, unit, better, figures, ratios } = contest;
   return html`<h3>${name}</h3>
 <p class="soft">${unit}, median (min … max); ${better} is better</p>
 ${figures.length === 0 ? html`<p>Nobody could take part.</p>` : bars(contest)}
-${ratios.length === 0 ? '' : html`<ul>${ratios.map((ratio) => ratioItem(contest, ratio, verdict(bench, ratio, measures)))}</ul>`}
+${ratios.length === 0 ? '' : html`<ul>${ratios.map((ratio) => ratioItem(contest, ratio, verdictOf(profile, bench, ratio)))}</ul>`}
 <details><summary>every round</summary><div class="scroll"><table>
 <tr><th>${unit}<th class="number">median<th class="number">min<th class="number">max<th>rounds
 ${figures.map((figure) => summaryRow(figure.name, figure))}
@@ -117,9 +114,9 @@ ${ratios.map((ratio) => summaryRow(`${ratio.of} / ${ratio.to}`, ratio))}</table>
 `;
 }
 
-function ratioItem(contest: ContestResult, ratio: Ratio, judged: Content): Markup {
+function ratioItem(contest: ContestResult, ratio: Ratio, verdict: Verdict | undefined): Markup {
   const text = summaryText(ratio, Math.max(2, digitsFor(ratio.median)));
-  const aim = ratio.target === undefined ? '' : html`, target ${goal(contest, ratio)}: ${judged}`;
+  const aim = verdict === undefined ? '' : html`, target ${goalOf(contest, ratio)}: ${judged(verdict)}`;
   return html`<li>${ratio.of} / ${ratio.to}: <strong>${text}</strong>${aim}</li>`;
 }
 
