@@ -2,10 +2,11 @@
  * Ceiling of being durable: orders through leiniao's own store with durability `fsync`, by how many share a commit, beside
  * the same bytes written to a file of the same disk and flushed.
  */
-import { rmSync, statfsSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ShardStore } from '#dist/store/shard-store.js';
 import type { BenchRun, Contender } from '../harness/bench.js';
+import { isInMemory } from '../harness/disk.js';
 import type { Figure } from '../harness/report.js';
 import { BareFile } from './bare-file.js';
 import { OrderBatch } from './order-batch.js';
@@ -88,13 +89,6 @@ function contendersOf(run: BenchRun, size: number): Contender[] {
     overwrite: () => measureFile(file, record, overwrittenBytes, repeat),
   };
   return everyWay.map((way) => ({ name: nameOf(way, size), measure: measures[way] }));
-}
-
-/** Whether a folder is kept in memory: there a flush does nothing. By statfs(2), on Linux. */
-function isInMemory(folder: string): boolean {
-  const [tmpfs, ramfs] = [0x01021994, 0x858458f6];
-  const { type } = statfsSync(folder);
-  return process.platform === 'linux' && (type === tmpfs || type === ramfs);
 }
 
 export async function measureGroupCommit(run: BenchRun): Promise<void> {

@@ -2,8 +2,8 @@
  * How the engine scales with cores, in process: N shards and N producers on N cores; shards alone; demand that is spread
  * or is not; durability memory and fsync. A process of its own measures each, kept on its cores.
  */
-import { statfsSync } from 'node:fs';
 import type { Bench, BenchRun, Contender } from '../harness/bench.js';
+import { isInMemory } from '../harness/disk.js';
 import { findProgram } from '../harness/programs.js';
 import type { ContestResult } from '../harness/report.js';
 import { bytesNeeded, coreSteps, fitsMemory } from './core-steps.js';
@@ -118,7 +118,7 @@ async function onDisk(run: BenchRun, study: Study, steps: readonly number[]): Pr
     ...{ name: 'fsync: N shards, N producers, N cores', unit: 'orders/s', better: 'higher', contenders },
     ratios: ends.slice(1).map((n) => ({ of: name(n), to: name(ends[0]!) })),
   });
-  if (inMemory(run.folder)) {
+  if (isInMemory(run.folder)) {
     run.note(`${run.folder} is in memory: fsync meant nothing there. Set TMPDIR to a folder on a disk.`);
   }
   const found = stepsIn(contest, ends, name);
@@ -238,9 +238,4 @@ function noteBusiestShard(run: BenchRun, study: Study, name: string, shards: num
     `${name}: the busiest of ${shards} shards got ${(share * 100).toFixed(0)} % of the orders, so shards alone bound it ` +
       `to ${(1 / share).toFixed(2)} times one shard (Zipf with s = ${zipfExponent}).`,
   );
-}
-
-/** Whether a folder is on a file system that has no disk: tmpfs or ramfs, by their magic numbers (statfs(2)). */
-function inMemory(folder: string): boolean {
-  return [0x01021994, 0x858458f6].includes(statfsSync(folder).type);
 }
