@@ -3,6 +3,8 @@
  * are measured one right after the other, and every second round goes through the list backwards, because a shared machine
  * changes its speed within seconds.
  */
+import { allowedCpus } from './cores.js';
+import { busyNote, OthersWatch } from './others.js';
 import type { Profile } from './profile.js';
 import type { BenchResult, ContestResult, Curves, Figure, Ratio, Skip } from './report.js';
 import { ratios, summaryOf, summaryText } from './statistics.js';
@@ -23,6 +25,8 @@ export interface Contender {
    * @throws Error where what was computed is wrong
    */
   readonly measure: (round: number) => Promise<number> | number;
+  /** Numbers of the CPUs that it is kept on, where that is not all that we may use. */
+  readonly cpus?: readonly number[];
 }
 
 export interface Contest {
@@ -59,30 +63,52 @@ export class BenchRun {
 
   /**
    * Lets contenders take turns, and returns what each measured, by name, in the order of rounds; the round that warms up
-   * is left out.
+   * is left out. Notes where others had cores meanwhile.
+   *
+   * @param contest what it is called in that note
    */
   async turns<T>(
-    contenders: readonly { readonly name: string; readonly measure: (round: number) => Promise<T> | T }[],
+    contenders: readonly (Pick<Contender, 'name' | 'cpus'> & {
+      readonly measure: (round: number) => Promise<T> | T;
+    })[],
     heard: (name: string, round: number, value: T) => void,
+    contest?: string,
   ): Promise<Map<string, T[]>> {
-    const rounds = new Map(contenders.map(({ name }) => [name, [] as T[]]));
+    const all = allowedCpus();
+    const seats = contenders.map(({ name, measure, cpus = all }) => ({
+      ...{ name, measure, rounds: [] as T[], watch: new OthersWatch(cpus) },
+    }));
     for (let round = 0; round <= this.profile.rounds; round++) {
-      for (const { name, measure } of round % 2 === 0 ? contenders : contenders.toReversed()) {
-        const value = await measure(round);
+      for (const { name, measure, rounds, watch } of round % 2 === 0 ? seats : seats.toReversed()) {
+        const value = await (round === 0 ? measure(round) : watch.during(() => measure(round)));
         heard(name, round, value);
-        if (round > 0) rounds.get(name)!.push(value);
+        if (round > 0) rounds.push(value);
       }
     }
-    return rounds;
+    this.#noteOthers(contest, seats);
+    return new Map(seats.map(({ name, rounds }) => [name, rounds]));
+  }
+
+  #noteOthers(
+    contest: string | undefined,
+    seats: readonly { readonly name: string; readonly watch: OthersWatch }[],
+  ): void {
+    if (!this.profile.measures) return;
+    const note = busyNote(
+      contest,
+      seats.map(({ name, watch }) => ({ name, cores: watch.cores(), of: watch.cpus.length })),
+    );
+    if (note !== undefined) this.note(note);
   }
 
   /** Runs a contest and keeps its figures. */
   async contest(contest: Contest): Promise<ContestResult> {
     const contenders = contest.contenders.filter((one) => one !== undefined);
-    const rounds = await this.turns(contenders, (name, round, value) => {
+    const heard = (name: string, round: number, value: number) => {
       if (!Number.isFinite(value)) throw new Error(`${name}: ${value} is no figure`);
       if (round > 0) this.say(`${contest.name}, round ${round}: ${name} ${format(value)} ${contest.unit}`);
-    });
+    };
+    const rounds = await this.turns(contenders, heard, contest.name);
     const figures = contenders.map(({ name }) => ({ name, ...summaryOf(rounds.get(name)!) }));
     return this.#keep(contest, figures);
   }

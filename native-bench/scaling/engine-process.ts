@@ -14,8 +14,7 @@ import { ShardPool } from '#dist/engine/shard-pool.js';
 import { allocateSharedMemory } from '#dist/memory/shared-memory.js';
 import { StockTable } from '#dist/memory/stock-table.js';
 import { Catalogue, type CatalogueSku, recordOf, type SaleRecord } from '#dist/sale/catalogue.js';
-import { coresOfMachine } from './cores.js';
-import { processTimeNs, threadIds, threadTimeNs, ticksOf } from './cpu-times.js';
+import { processTimeNs, threadIds, threadTimeNs } from './cpu-times.js';
 import { sharesOf } from './demand.js';
 import { inFlightMax, type Measured, type Measurement } from './measurement.js';
 import type { ProducerReport, ProducerTask } from './producer-task.js';
@@ -125,19 +124,16 @@ interface Times {
   readonly producers: number;
   readonly shards: number;
   readonly process: number;
-  readonly ticks: { readonly busy: number; readonly all: number } | undefined;
 }
 
 async function measure(
   producers: Producers,
   shardThreads: readonly string[],
 ): Promise<Omit<Measured, 'requestNs'>> {
-  const { cpus } = coresOfMachine();
   const times = (): Times => ({
     producers: sum(producers.threads, (thread) => threadTimeNs(thread) ?? 0),
     shards: sum(shardThreads, (thread) => threadTimeNs(thread) ?? 0),
     process: processTimeNs(),
-    ticks: ticksOf(cpus),
   });
   await producers.run(measurement.warmUpMs);
   const before = times();
@@ -154,18 +150,10 @@ async function measure(
     shardsNs: spent('shards') / orders,
     processNs: spent('process') / orders,
   };
-  const { busy = 0, all = 0 } = before.ticks ?? {};
-  const allTicks = (after.ticks?.all ?? 0) - all;
-  const busyCores = (((after.ticks?.busy ?? 0) - busy) / allTicks) * cpus.length;
   return {
-    ...{
-      ordersPerSecond: (orders / elapsedMs) * 1_000,
-      orders,
-      elapsedMs,
-      busiestShard: busiestShard(reports),
-    },
+    ...{ ordersPerSecond: (orders / elapsedMs) * 1_000, orders, elapsedMs },
+    busiestShard: busiestShard(reports),
     cpu: cpu.producersNs > 0 && cpu.shardsNs > 0 ? cpu : undefined,
-    othersCores: allTicks > 0 ? Math.max(0, busyCores - spent('process') / 1e6 / elapsedMs) : undefined,
   };
 }
 

@@ -42,8 +42,6 @@ export interface Measured {
         readonly processNs: number;
       }
     | undefined;
-  /** Cores that others had meanwhile, of those that this process was kept on; undefined where it is not told. */
-  readonly othersCores: number | undefined;
   /** What a producer spends on making a request before it places it, in ns: a stand-in for the parser of an acceptor. */
   readonly requestNs: number;
 }

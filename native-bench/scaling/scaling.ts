@@ -3,11 +3,11 @@
  * or is not; durability memory and fsync. A process of its own measures each, kept on its cores.
  */
 import type { Bench, BenchRun, Contender } from '../harness/bench.js';
+import { type Cores, coresOfMachine } from '../harness/cores.js';
 import { isInMemory } from '../harness/disk.js';
 import { findProgram } from '../harness/programs.js';
 import type { ContestResult } from '../harness/report.js';
 import { bytesNeeded, coreSteps, fitsMemory } from './core-steps.js';
-import { type Cores, coresOfMachine } from './cores.js';
 import { zipfExponent } from './demand.js';
 import { fitOf, measuredLine, projectedLines, projectionNotes, type Step } from './projection.js';
 import { checkFit } from './scaling-law.js';
@@ -30,9 +30,6 @@ export const scaling: Bench = {
     conclude(run, memory, fsync, cores);
   },
 };
-
-/** Cores that others may have before it is said: what a quiet system does by itself is less. */
-const othersCoresNoted = 0.1;
 
 /** At how many cores to measure. */
 function stepsOf(run: BenchRun, { cpus, whole, quota }: Cores, pins: boolean): number[] {
@@ -216,12 +213,6 @@ function noteCosts(run: BenchRun, study: Study, contenders: readonly Contender[]
       ({ cpu, ordersPerSecond }) => cpu && (cpu.processNs * ordersPerSecond) / 1e9,
     );
     const request = study.median(name, ({ requestNs }) => requestNs);
-    const others = study.median(name, ({ othersCores }) => othersCores);
-    if (others !== undefined && others > othersCoresNoted) {
-      run.note(
-        `BUSY MACHINE: beside "${name}" others had ${others.toFixed(2)} of its cores: its rate is too low.`,
-      );
-    }
     if (producers === undefined || shards === undefined || all === undefined || busy === undefined) continue;
     run.note(
       `${name}: an order took ${producers.toFixed(0)} ns of CPU in producers (${request!.toFixed(0)} of them for making ` +

@@ -1,8 +1,8 @@
 /** Makes contenders out of measurements, and keeps what each of them measured beside its rate. */
 import type { BenchRun, Contender } from '../harness/bench.js';
+import { type Cores, pinTo } from '../harness/cores.js';
 import type { Profile } from '../harness/profile.js';
 import { median } from '../harness/statistics.js';
-import { type Cores, pinTo } from './cores.js';
 import { type Measured, type Measurement, run as measure } from './measurement.js';
 
 /** As many as one sale may have, so that they spread evenly over any number of shards. */
@@ -36,7 +36,7 @@ export class Study {
     const results: Measured[] = [];
     this.#measured.set(name, results);
     return {
-      name,
+      ...{ name, cpus: this.#cpusOf(cores) },
       measure: async (round) => {
         // Every measurement warms up by itself, in a process of its own: a round before them would warm up nothing.
         if (round === 0) return 0;
@@ -60,8 +60,13 @@ export class Study {
       ...{ ordersPerShardMax: ordersPerShardMax(this.#run.profile) },
       ...other,
     };
-    const cpus = this.#cores.cpus.slice(0, cores);
-    return measure(measurement, this.#taskset === undefined ? [] : pinTo(this.#taskset, cpus));
+    const pin = this.#taskset === undefined ? [] : pinTo(this.#taskset, this.#cpusOf(cores));
+    return measure(measurement, pin);
+  }
+
+  /** The first so many of them, or all where a process cannot be pinned. */
+  #cpusOf(cores: number): readonly number[] {
+    return this.#taskset === undefined ? this.#cores.cpus : this.#cores.cpus.slice(0, cores);
   }
 
   /** The median over its rounds of something that a contender measured; undefined where the system does not tell. */

@@ -1,0 +1,59 @@
+/** Whose CPU time it was while a benchmark measured, and what is said where it was somebody else's. */
+import { expect, test } from 'vitest';
+import {
+  processIn,
+  processTicks,
+  ticksIn,
+  ticksPerSecond,
+  treeTicks,
+} from '../../native-bench/harness/cpu-ticks.js';
+import { busyNote, OthersWatch } from '../../native-bench/harness/others.js';
+import { runProgram } from '../../native-bench/harness/programs.js';
+
+const stat = `cpu  9 9 9 9 9 9 9 9 9 9
+cpu0 100 10 20 500 30 4 6 8 50 5
+cpu1 1 2 3 4 5 6 7 8 0 0
+cpu10 1000 0 0 1000 0 0 0 0 0 0
+intr 12345`;
+
+test('a CPU is busy with processes and other machines; waiting and interrupts are nobody’s', () => {
+  expect(ticksIn(stat, [0])).toEqual({ busy: 138, all: 678 });
+  expect(ticksIn(stat, [1])).toEqual({ busy: 14, all: 36 });
+  expect(ticksIn(stat, [0, 1])).toEqual({ busy: 152, all: 714 });
+  expect(ticksIn(stat, [10])).toEqual({ busy: 1_000, all: 2_000 });
+  expect(ticksIn(stat, [2])).toBeUndefined();
+});
+
+test('a process is read whatever its name is', () => {
+  const rest = 'S 7 7 7 0 -1 4194560 4821 698757 0 45 20 6 3468 1156 20 0 1 0 217870 5246976 939';
+  const read = { parent: 7, startedAt: 217_870, own: 26, reaped: 4_624 };
+  expect(processIn(`12 (node) ${rest}`)).toEqual({ name: 'node', ...read });
+  expect(processIn(`12 (a) S 1 (b) c) ${rest}`)).toEqual({ name: 'a) S 1 (b) c', ...read });
+});
+
+test.runIf(processTicks(process.pid))(
+  'what a process has started is counted with it, also when it is gone',
+  async () => {
+    const before = treeTicks(process.pid)!;
+    const burn = 'const t = process.cpuUsage; while (t().user < 3e5);';
+    await runProgram(process.execPath, ['-e', burn]);
+    expect(treeTicks(process.pid)! - before).toBeGreaterThanOrEqual(0.28 * ticksPerSecond);
+  },
+);
+
+test('little time says nothing about others', async () => {
+  const watch = new OthersWatch([0]);
+  expect(await watch.during(() => 5)).toBe(5);
+  expect(watch.cores()).toBeUndefined();
+});
+
+test('it is said who had to share, and nothing of what a quiet system does by itself', () => {
+  const of = 2;
+  const quiet = { name: 'quiet', cores: 0.1, of };
+  expect(busyNote('orders', [quiet, { name: 'unknown', cores: undefined, of }])).toBeUndefined();
+  expect(busyNote('orders', [{ name: 'large', cores: 3, of: 64 }])).toBeUndefined();
+  const note = busyNote('orders', [quiet, { name: 'a', cores: 0.456, of }, { name: 'b', cores: 1, of }]);
+  expect(note).toContain(
+    'BUSY MACHINE, orders: others had cores meanwhile, 0.46 of 2 beside "a", 1.00 of 2 beside "b".',
+  );
+});
