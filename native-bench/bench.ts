@@ -21,12 +21,12 @@ function say(line: string): void {
 }
 
 async function runOne(bench: Bench, profile: Profile): Promise<BenchResult> {
-  say(`\n== ${bench.title} (${bench.name})`);
   const folder = mkdtempSync(join(tmpdir(), 'leiniao-bench-'));
   const remove = () => removeFolder(folder);
   // Also when somebody stops us.
   process.once('exit', remove);
   const run = new BenchRun(profile, folder, say);
+  say(`\n== ${bench.title} (${bench.name}), load ${run.loadBefore.join(' ')}`);
   try {
     await bench.run(run);
     return run.result(bench);
@@ -72,7 +72,7 @@ async function main(names: readonly string[], { smoke, full, list, out }: Option
   const folder = resolve(out);
   // Before anything is measured: a report that cannot be written is no report.
   mkdirSync(folder, { recursive: true });
-  const machine = describeMachine();
+  const machine = await describeMachine();
   const startedAt = new Date().toISOString();
   const startedMs = performance.now();
   for (const line of machineLines(machine)) say(line);

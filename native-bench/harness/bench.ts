@@ -3,6 +3,7 @@
  * are measured one right after the other, and every second round goes through the list backwards, because a shared machine
  * changes its speed within seconds.
  */
+import { loadNow } from './busy-before.js';
 import { allowedCpus } from './cores.js';
 import { busyNote, OthersWatch } from './others.js';
 import type { Profile } from './profile.js';
@@ -43,6 +44,7 @@ export class BenchRun {
   readonly profile: Profile;
   /** A folder of its own, removed afterwards. */
   readonly folder: string;
+  readonly loadBefore = loadNow();
   readonly #tell: (line: string) => void;
   readonly #contests: ContestResult[] = [];
   readonly #curves: Curves[] = [];
@@ -169,7 +171,7 @@ export class BenchRun {
       ...{ name, title, contests: this.#contests, curves: this.#curves, notes: this.#notes },
       skips: this.#skips,
       ...(failure === undefined ? {} : { failure }),
-      spentMs: Math.round(performance.now() - this.#startedMs),
+      ...{ loadBefore: this.loadBefore, spentMs: Math.round(performance.now() - this.#startedMs) },
     };
   }
 }

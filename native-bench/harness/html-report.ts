@@ -84,10 +84,10 @@ function formatOf({ median }: Summary): (value: number) => string {
 }
 
 function section(bench: BenchResult, profile: Profile): Markup {
-  const { name, title, contests, curves, notes, skips, failure, spentMs } = bench;
+  const { name, title, contests, curves, notes, skips, failure, loadBefore, spentMs } = bench;
   return html`<section id="${name}">
 <h2>${title}</h2>
-<p class="soft"><code>npm run bench -- ${name}</code> · took ${seconds(spentMs)}</p>
+<p class="soft"><code>npm run bench -- ${name}</code> · took ${seconds(spentMs)} · load before ${loadBefore.join(' ')}</p>
 ${failure === undefined ? '' : html`<div class="box bad"><strong>Failed.</strong><pre>${failure}</pre></div>`}
 ${skips.map(skipBox)}
 ${contests.map((contest) => contestPart(bench, contest, profile))}

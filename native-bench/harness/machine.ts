@@ -1,12 +1,23 @@
 /** What a figure was measured on: without it a figure is not a figure. */
-import { execFileSync } from 'node:child_process';
-import { readFileSync, realpathSync } from 'node:fs';
-import { availableParallelism, cpus, loadavg, release, tmpdir, totalmem } from 'node:os';
+import { realpathSync } from 'node:fs';
+import { cpus, release, tmpdir, totalmem } from 'node:os';
+import { type BusyBefore, busyBefore, loadNow } from './busy-before.js';
+import { coresOfMachine } from './cores.js';
+import { textOf } from './text-of.js';
+import { versions } from './versions.js';
 
 export interface Machine {
   readonly cpu: string;
-  /** Cores that this process may use. */
+  /** CPUs that this process may use, second hyperthreads included. */
   readonly cores: number;
+  /** Of them, those that are cores of their own. */
+  readonly wholeCores: number;
+  /** That the CPUs are in. */
+  readonly sockets: number;
+  /** That the CPUs are in; null where the system does not say. */
+  readonly numaNodes: number | null;
+  /** Of CPU time that a control group allows, in cores; null without a limit. */
+  readonly quotaCores: number | null;
   /** Of the CPU's frequency; null where the kernel does not say. */
   readonly governor: string | null;
   readonly memoryGiB: number;
@@ -17,65 +28,10 @@ export interface Machine {
   readonly node: string;
   /** By program or package: its version, null where it is not installed. */
   readonly versions: Readonly<Record<string, string | null>>;
-  /** Load averages of 1, 5 and 15 minutes before the first benchmark: who else was busy. */
+  /** Load averages of 1, 5 and 15 minutes before the first benchmark. */
   readonly loadBefore: readonly number[];
-  /** The processes that used most of a core just before, ours left out. */
-  readonly busyBefore: readonly string[];
-}
-
-/** The first line of what a program says of its version, or null without the program. */
-function versionOf(command: string, ...args: string[]): string | null {
-  try {
-    return firstLine(execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }));
-  } catch (error) {
-    // wrk prints its version and exits with 1.
-    const { stdout } = error as { stdout?: string };
-    return stdout ? firstLine(stdout) : null;
-  }
-}
-
-/** Of what a program says of its version: the number alone. */
-function numberOf(text: string | null): string | null {
-  return /\d+\.\d[\w.+-]*/.exec(text ?? '')?.[0] ?? text;
-}
-
-function firstLine(text: string): string {
-  return text.trim().split('\n')[0]!;
-}
-
-function textOf(file: string): string | null {
-  try {
-    return readFileSync(file, 'utf8').trim();
-  } catch {
-    return null;
-  }
-}
-
-/** Of `ps`: what used more than a twentieth of a core over its life, this process and its parents left out. */
-function busyProcesses(): string[] {
-  const table =
-    versionOf('ps', '--version') === null ? '' : run('ps', '-eo', 'pid,pcpu,comm', '--sort=-pcpu');
-  const own = new Set([process.pid, process.ppid].map(String));
-  return table
-    .split('\n')
-    .slice(1)
-    .map((line) => line.trim().split(/\s+/))
-    .filter(([pid, share, name]) => !own.has(pid!) && Number(share) >= 5 && name !== 'ps')
-    .slice(0, 5)
-    .map(([, share, name]) => `${name} ${share} %`);
-}
-
-function run(command: string, ...args: string[]): string {
-  try {
-    return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
-  } catch {
-    return '';
-  }
-}
-
-function packageVersion(name: string): string | null {
-  const text = textOf(new URL(`../../../node_modules/${name}/package.json`, import.meta.url).pathname);
-  return text === null ? null : (JSON.parse(text) as { version: string }).version;
+  /** Who else was busy in the second before; null where the system does not say. */
+  readonly busyBefore: BusyBefore | null;
 }
 
 /** Such as `ext4 at /tmp`; of /proc/mounts, whose last line for a folder is the one that counts. */
@@ -90,43 +46,45 @@ function describeDisk(folder: string): string {
   return `${found?.kind ?? 'unknown file system'} at ${path}`;
 }
 
-const packages = ['uWebSockets.js', 'piscina', 'lmdb', 'msgpackr', 'fastify', 'ioredis', 'pg'];
-
-/** What this machine is. Takes a while: it asks every program for its version. */
-export function describeMachine(): Machine {
+/** What this machine is. Takes seconds: it looks who is busy, and asks every program for its version. */
+export async function describeMachine(): Promise<Machine> {
   const system = /^PRETTY_NAME="(.*)"$/m.exec(textOf('/etc/os-release') ?? '')?.[1] ?? process.platform;
+  const cores = coresOfMachine();
   return {
     cpu: cpus()[0]?.model ?? 'unknown',
-    cores: availableParallelism(),
-    governor: textOf('/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor'),
+    ...{ cores: cores.cpus.length, wholeCores: cores.whole, sockets: cores.sockets },
+    numaNodes: cores.numaNodes ?? null,
+    quotaCores: Number.isFinite(cores.quota) ? cores.quota : null,
+    governor: textOf('/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor') ?? null,
     memoryGiB: Math.round((totalmem() / 2 ** 30) * 10) / 10,
     disk: describeDisk(tmpdir()),
     kernel: release(),
     system,
     node: process.version,
-    versions: {
-      ...Object.fromEntries(packages.map((name) => [name, packageVersion(name)])),
-      wrk: numberOf(versionOf('wrk', '-v')),
-      'g++': numberOf(versionOf('g++', '--version')),
-      'redis-server': numberOf(versionOf('redis-server', '--version')),
-      postgres: numberOf(
-        versionOf('sh', '-c', '"$(ls /usr/lib/postgresql/*/bin/postgres | tail -1)" --version'),
-      ),
-    },
-    loadBefore: loadavg().map((value) => Math.round(value * 100) / 100),
-    busyBefore: busyProcesses(),
+    // Before the programs are asked: they are busy with that.
+    ...{ loadBefore: loadNow(), busyBefore: await busyBefore() },
+    versions: versions(),
   };
 }
 
 /** One line per fact, to stand above a report. */
 export function machineLines(machine: Machine): string[] {
-  const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version ?? '–'}`);
+  const { cores, wholeCores, sockets, numaNodes, quotaCores } = machine;
+  const whole = wholeCores < cores ? `${wholeCores} (the others are second hyperthreads)` : wholeCores;
+  const installed = Object.entries(machine.versions).map(([name, version]) => `${name} ${version ?? '–'}`);
   return [
-    `cpu       ${machine.cores} × ${machine.cpu}, governor ${machine.governor ?? 'unknown'}`,
+    `cpu       ${cores} × ${machine.cpu}, governor ${machine.governor ?? 'unknown'}`,
+    `cores     whole ${whole}, sockets ${sockets}, NUMA nodes ${numaNodes ?? 'unknown'}, quota ${quotaCores ?? 'none'}`,
     `memory    ${machine.memoryGiB} GiB`,
     `disk      ${machine.disk}`,
     `system    ${machine.system}, kernel ${machine.kernel}, Node ${machine.node}`,
-    `versions  ${versions.join(', ')}`,
-    `before    load ${machine.loadBefore.join(' ')}; busy: ${machine.busyBefore.join(', ') || 'nobody'}`,
+    `versions  ${installed.join(', ')}`,
+    `before    load ${machine.loadBefore.join(' ')}; ${busyText(machine)}`,
   ];
+}
+
+function busyText({ busyBefore, cores }: Machine): string {
+  if (busyBefore === null) return 'who else was busy is unknown';
+  const who = busyBefore.processes.join(', ') || 'nobody much';
+  return `in the last second ${busyBefore.cores} of ${cores} cores were busy: ${who}`;
 }

@@ -65,6 +65,8 @@ export interface BenchResult {
   readonly skips: readonly Skip[];
   /** Why it ended early; its figures are not to be believed then. */
   readonly failure?: string;
+  /** Load averages of 1, 5 and 15 minutes before it; the benchmarks before it are in them. */
+  readonly loadBefore: readonly number[];
   readonly spentMs: number;
 }
 

@@ -33,7 +33,10 @@ function loudly(verdict: Verdict): string {
 }
 
 function benchText(bench: BenchResult, profile: Profile): string {
-  const lines = [`\n== ${bench.title} (${bench.name}, ${(bench.spentMs / 1_000).toFixed(1)} s)`];
+  const seconds = (bench.spentMs / 1_000).toFixed(1);
+  const lines = [
+    `\n== ${bench.title} (${bench.name}, ${seconds} s, load before ${bench.loadBefore.join(' ')})`,
+  ];
   for (const contest of bench.contests) lines.push(contestTable(bench, contest, profile));
   for (const note of bench.notes) lines.push(`  note: ${note}`);
   for (const { name, why, install } of bench.skips)

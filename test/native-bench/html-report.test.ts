@@ -42,7 +42,7 @@ test('every figure, every round, every ratio and every point is there, and what 
     'bounded by the disk',
     'it is not in PATH',
     'apt-get install redis-server',
-    '12.3 s',
+    '12.3 s · load before 1.5 1.25 1.125',
   ]) {
     expect(text).toContain(found);
   }
@@ -92,7 +92,7 @@ test('points that a logarithmic axis cannot show are told, not lost', () => {
 test('what is given is shown as text, in the page and in its drawings, and cannot become markup', () => {
   const evil = `</svg><script>alert("x")</script>'"&`;
   const everywhere: BenchResult = {
-    ...{ name: evil, title: evil, notes: [evil], failure: evil, spentMs: 1 },
+    ...{ name: evil, title: evil, notes: [evil], failure: evil, loadBefore: [], spentMs: 1 },
     contests: [
       {
         ...{ name: evil, unit: evil, better: 'lower' },

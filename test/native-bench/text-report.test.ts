@@ -12,8 +12,14 @@ const seen = (benches: readonly BenchResult[], profile = profiles.quick): string
 test('figures and ratios are there, and what they were measured on', () => {
   const text = seen([bench]);
   for (const found of [
-    ...['2 × a fast one', 'ext4 at /tmp', 'wrk 4.1.0, postgres –', 'stranger 96 %'],
-    ...['Orders over HTTP (orders, 12.3 s)', 'accepted orders', '73,111 (60,222 … 128,333)'],
+    ...['2 × a fast one', 'ext4 at /tmp', 'wrk 4.1.0, postgres –'],
+    ...['whole 1 (the others are second hyperthreads), sockets 1, NUMA nodes unknown, quota 1.5'],
+    ...['load 0.5 0.25 0.125; in the last second 1.02 of 2 cores were busy: stranger 96 %'],
+    ...[
+      'Orders over HTTP (orders, 12.3 s, load before 1.5 1.25 1.125)',
+      'accepted orders',
+      '73,111 (60,222 … 128,333)',
+    ],
     ...['note: bounded by the disk', 'skipped: Redis: it is not in PATH; to have it: apt-get install redis'],
   ]) {
     expect(text).toContain(found);

@@ -5,9 +5,10 @@ import type { BenchResult, ContestResult, Report } from '../../native-bench/harn
 import { summaryOf } from '../../native-bench/harness/statistics.js';
 
 export const machine: Machine = {
-  ...{ cpu: 'a fast one', cores: 2, governor: 'performance', memoryGiB: 23.5, disk: 'ext4 at /tmp' },
+  ...{ cpu: 'a fast one', cores: 2, wholeCores: 1, sockets: 1, numaNodes: null, quotaCores: 1.5 },
+  ...{ governor: 'performance', memoryGiB: 23.5, disk: 'ext4 at /tmp' },
   ...{ kernel: '6.1', system: 'Debian', node: 'v20.20.2', versions: { wrk: '4.1.0', postgres: null } },
-  ...{ loadBefore: [0.5, 0.25, 0.125], busyBefore: ['stranger 96 %'] },
+  ...{ loadBefore: [0.5, 0.25, 0.125], busyBefore: { cores: 1.02, processes: ['stranger 96 %'] } },
 };
 
 export const contest: ContestResult = {
@@ -35,7 +36,7 @@ export const bench: BenchResult = {
   ],
   notes: ['bounded by the disk'],
   skips: [{ name: 'Redis', why: 'it is not in PATH', install: 'apt-get install redis-server' }],
-  spentMs: 12_345,
+  ...{ loadBefore: [1.5, 1.25, 1.125], spentMs: 12_345 },
 };
 
 export const reportOf = (benches: readonly BenchResult[], profile = profiles.quick): Report => ({
