@@ -1,25 +1,26 @@
 /** A thread that takes units off a counter one by one, together with others. See `subtraction.ts`. */
 import { workerData } from 'node:worker_threads';
+import { monotonicMs } from '#dist/clock.js';
 import { obey } from './peer.js';
+import { type SubtractionTask, startWords } from './subtraction-task.js';
 
-const { control, counters, start, counterWord, units } = workerData as {
+const { control, counters, start, times, thread, counterWord } = workerData as SubtractionTask & {
   readonly control: SharedArrayBuffer;
-  readonly counters: SharedArrayBuffer;
-  readonly start: SharedArrayBuffer;
-  /** By command: the word of the counter. */
-  readonly counterWord: readonly number[];
-  readonly units: number;
 };
 const words = new Int32Array(counters);
-const waiting = new Int32Array(start);
+const started = new Int32Array(start);
+const timesMs = new Float64Array(times);
 
 function take(at: number, count: number): void {
   for (let i = 0; i < count; i++) Atomics.sub(words, at, 1);
 }
 
 obey(control, (command) => {
-  // Whoever is awake waits for the others: what is measured is all of them at once.
-  Atomics.sub(waiting, 0, 1);
-  while (Atomics.load(waiting, 0) > 0);
-  take(counterWord[command]!, units);
+  // Whoever is awake waits for the others: what is measured is all of them at once, and not their waking up.
+  Atomics.sub(started, startWords.missing, 1);
+  while (Atomics.load(started, startWords.missing) > 0);
+  const startedMs = monotonicMs();
+  take(counterWord[command]!, started[startWords.units]!);
+  timesMs[2 * thread] = startedMs;
+  timesMs[2 * thread + 1] = monotonicMs();
 });

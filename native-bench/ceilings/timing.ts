@@ -31,6 +31,14 @@ export function timeCalls(repeat: Repeat, work: () => void): Timing {
   return timingOf(task);
 }
 
+/** The same for work that times a part of itself, and returns the ms of it. */
+export function timePart(repeat: Repeat, work: () => number): Timing {
+  const timed = () => ({ overriddenDuration: work() });
+  const bench = new Bench(optionsOf(repeat)).add('work', timed, { async: false });
+  const [task] = bench.runSync();
+  return timingOf(task);
+}
+
 /** The same for work that takes turns of the event loop, with which each call is timed. */
 export async function timeAsyncCalls(repeat: Repeat, work: () => Promise<void>): Promise<Timing> {
   const bench = new Bench(optionsOf(repeat)).add('work', work, { async: true });
