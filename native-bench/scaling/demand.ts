@@ -1,5 +1,5 @@
 /** Which SKU the next order is for, as a stream that is drawn before the clock starts. Pure. */
-import { seededRandom } from '#dist/cli/simulate/random.js';
+import { seededRandom } from '../harness/random.js';
 
 /** `uniform`: every SKU alike; `zipf`: SKU of rank k in proportion to 1 / k^1.1; `hot`: all of them the first one. */
 export type Demand = 'uniform' | 'zipf' | 'hot';
