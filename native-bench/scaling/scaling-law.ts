@@ -54,22 +54,3 @@ export function valueAt({ lambda, sigma, kappa = 0 }: ScalingLaw, cores: number)
 export function peakOf({ sigma, kappa = 0 }: ScalingLaw): number {
   return kappa === 0 ? Number.POSITIVE_INFINITY : Math.sqrt(Math.max(0, 1 - sigma) / kappa);
 }
-
-/** By parameters, as many cores as are "measured". */
-const known: readonly (readonly [sigma: number, kappa: number, cores: readonly number[]])[] = [
-  [0.03, 0.0005, [1, 2, 4, 8, 16, 32]],
-  [0.2, 0.01, [1, 2, 4, 8]],
-  [0.002, 0.00001, [1, 2, 4, 8, 16, 32, 64, 128]],
-  [0.25, 0, [1, 2]],
-  [0, 0, [1, 2, 4]],
-];
-
-/** Fits points that the law itself made, and has to find what they were made with. */
-export function checkFit(): void {
-  for (const [sigma, kappa, cores] of known) {
-    const made: ScalingLaw = { lambda: 1.5e6, sigma, kappa, spare: 0 };
-    const law = fitted(cores.map((n): Point => [n, valueAt(made, n)]))!;
-    if ([...cores, 128].every((n) => Math.abs(valueAt(law, n) / valueAt(made, n) - 1) < 0.001)) continue;
-    throw new Error(`the fit of σ ${sigma}, κ ${kappa} found ${JSON.stringify(law)}`);
-  }
-}

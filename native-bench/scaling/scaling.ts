@@ -10,14 +10,12 @@ import type { ContestResult } from '../harness/report.js';
 import { bytesNeeded, coreSteps, fitsMemory } from './core-steps.js';
 import { zipfExponent } from './demand.js';
 import { fitOf, measuredLine, projectedLines, projectionNotes, type Step } from './projection.js';
-import { checkFit } from './scaling-law.js';
 import { ordersPerShardMax, type Setting, Study, skus, windowOf } from './study.js';
 
 export const scaling: Bench = {
   name: 'scaling',
   title: 'How the engine scales with cores, in process',
   run: async (run) => {
-    checkFit();
     const cores = coresOfMachine();
     const taskset = process.platform === 'linux' ? findProgram('taskset') : undefined;
     const study = new Study(run, cores, taskset);
