@@ -20,6 +20,10 @@ export function coreSteps(cores: number, whole: number, dense: boolean): number[
   return [...steps].sort((a, b) => a - b);
 }
 
+export function coresText(cores: number): string {
+  return cores === 1 ? '1 core' : `${cores} cores`;
+}
+
 /** Bytes that so many shards and producers take: a pair of rings for each two of them, and tables by shard. */
 export function bytesNeeded(shards: number, producers: number, ordersPerShardMax: number): number {
   const rings = shards * (producers + 1) * inFlightMax * (requestLayout.bytes + replyLayout.bytes);

@@ -2,15 +2,22 @@
  * How the engine scales with cores, in process: N shards and N producers on N cores; shards alone; demand that is spread
  * or is not; durability memory and fsync. A process of its own measures each, kept on its cores.
  */
-import type { Bench, BenchRun, Contender } from '../harness/bench.js';
+import type { Bench, BenchRun } from '../harness/bench.js';
 import { type Cores, coresOfMachine } from '../harness/cores.js';
-import { isInMemory } from '../harness/disk.js';
 import { findProgram } from '../harness/programs.js';
 import type { ContestResult } from '../harness/report.js';
-import { bytesNeeded, coreSteps, fitsMemory } from './core-steps.js';
-import { zipfExponent } from './demand.js';
-import { fitOf, measuredLine, projectedLines, projectionNotes, type Step } from './projection.js';
-import { ordersPerShardMax, type Setting, Study, skus, windowOf } from './study.js';
+import { bytesNeeded, coreSteps, coresText, fitsMemory } from './core-steps.js';
+import {
+  noteBusiestShard,
+  noteCosts,
+  noteDisk,
+  noteMethod,
+  noteProjection,
+  noteQuota,
+  noteUnpinned,
+} from './notes.js';
+import { fitOf, measuredLine, projectedLines, type Step } from './projection.js';
+import { ordersPerShardMax, type Setting, Study } from './study.js';
 
 export const scaling: Bench = {
   name: 'scaling',
@@ -30,13 +37,10 @@ export const scaling: Bench = {
 };
 
 /** At how many cores to measure. */
-function stepsOf(run: BenchRun, { cpus, whole, quota }: Cores, pins: boolean): number[] {
+function stepsOf(run: BenchRun, cores: Cores, pins: boolean): number[] {
+  const { cpus, whole, quota } = cores;
   const usable = Math.max(1, Math.min(cpus.length, Math.floor(quota)));
-  if (usable < cpus.length) {
-    run.note(
-      `A control group allows ${quota} cores of ${cpus.length}: nothing beyond ${usable} is measured.`,
-    );
-  }
+  noteQuota(run, cores, usable);
   const steps = coreSteps(usable, whole, run.profile.name === 'full');
   const fitting = steps.filter((n) => fitsMemory(bytesNeeded(n, n, ordersPerShardMax(run.profile))));
   for (const n of steps) {
@@ -50,7 +54,7 @@ function stepsOf(run: BenchRun, { cpus, whole, quota }: Cores, pins: boolean): n
     process.platform === 'linux' ? 'apt-get install util-linux' : 'Linux',
   );
   const most = fitting.at(-1)!;
-  if (most < cpus.length) run.note(`"${coresText(most)}" had all ${cpus.length} cores to run on.`);
+  noteUnpinned(run, cores, most);
   return [most];
 }
 
@@ -113,9 +117,7 @@ async function onDisk(run: BenchRun, study: Study, steps: readonly number[]): Pr
     ...{ name: 'fsync: N shards, N producers, N cores', unit: 'orders/s', better: 'higher', contenders },
     ratios: ends.slice(1).map((n) => ({ of: name(n), to: name(ends[0]!) })),
   });
-  if (isInMemory(run.folder)) {
-    run.note(`${run.folder} is in memory: fsync meant nothing there. Set TMPDIR to a folder on a disk.`);
-  }
+  noteDisk(run);
   const found = stepsIn(contest, ends, name);
   keepEfficiency(run, 'fsync', found);
   return found;
@@ -131,10 +133,6 @@ async function checkSoldOut(run: BenchRun, study: Study, full: number): Promise<
 
 function setting(cores: number): Setting {
   return { shards: cores, producers: cores, demand: 'uniform', durability: 'memory' };
-}
-
-function coresText(cores: number): string {
-  return cores === 1 ? '1 core' : `${cores} cores`;
 }
 
 function stepsIn({ figures }: ContestResult, steps: readonly number[], name: (n: number) => string): Step[] {
@@ -173,58 +171,5 @@ function conclude(
       ...(fit === undefined ? [] : projectedLines(`memory, ${shape}`, fit, cpus.length)),
     ],
   });
-  if (fit === undefined) {
-    run.note(
-      'One point is no curve: nothing is projected. It takes 2 cores to say anything, and 4 to say it well.',
-    );
-    return;
-  }
-  if (!run.profile.measures) return;
-  for (const note of projectionNotes(fit, fitting)) run.note(note);
-}
-
-function noteMethod(run: BenchRun, { cpus, whole }: Cores): void {
-  const { warmUpMs, windowMs } = windowOf(run.profile);
-  run.note(
-    `${windowMs} ms after ${warmUpMs} ms of warm-up, from the first producer's start to the last reply of the slowest; ` +
-      `${skus} SKUs, every order by a buyer of its own, 4 batches of 512 orders in flight for each producer.`,
-  );
-  run.note(
-    'A producer is an acceptor without sockets and without parsing: these are rates of the engine, not of an HTTP server.',
-  );
-  if (whole < cpus.length) {
-    run.note(
-      `From ${whole + 1} cores on, "cores" are second hyperthreads of cores in use: those give less than a core does, and the law is fitted without them.`,
-    );
-  }
-}
-
-/** Who spends how much CPU on an order: that holds on a busy machine too, where rates do not. */
-function noteCosts(run: BenchRun, study: Study, contenders: readonly Contender[]): void {
-  if (!run.profile.measures) return;
-  for (const { name } of contenders) {
-    const producers = study.median(name, ({ cpu }) => cpu?.producersNs);
-    const shards = study.median(name, ({ cpu }) => cpu?.shardsNs);
-    const all = study.median(name, ({ cpu }) => cpu?.processNs);
-    const busy = study.median(
-      name,
-      ({ cpu, ordersPerSecond }) => cpu && (cpu.processNs * ordersPerSecond) / 1e9,
-    );
-    const request = study.median(name, ({ requestNs }) => requestNs);
-    if (producers === undefined || shards === undefined || all === undefined || busy === undefined) continue;
-    run.note(
-      `${name}: an order took ${producers.toFixed(0)} ns of CPU in producers (${request!.toFixed(0)} of them for making ` +
-        `the request), ${shards.toFixed(0)} in shards, ${(all - producers - shards).toFixed(0)} elsewhere (garbage ` +
-        `collectors' helpers); ${busy.toFixed(2)} cores were kept busy.`,
-    );
-  }
-}
-
-function noteBusiestShard(run: BenchRun, study: Study, name: string, shards: number): void {
-  const share = study.median(name, ({ busiestShard }) => busiestShard);
-  if (share === undefined || shards === 1) return;
-  run.note(
-    `${name}: the busiest of ${shards} shards got ${(share * 100).toFixed(0)} % of the orders, so shards alone bound it ` +
-      `to ${(1 / share).toFixed(2)} times one shard (Zipf with s = ${zipfExponent}).`,
-  );
+  noteProjection(run, fit, fitting);
 }
