@@ -65,11 +65,11 @@ export function busiest(
 ): string[] {
   return [...after]
     .filter(([pid]) => !leftOut.has(pid))
-    .map(([pid, { name, startedAt, own }]) => {
+    .map(([pid, { name, startedAt, busy }]) => {
       const earlier = before.get(pid);
       // Another one may have got its number.
-      const had = earlier?.startedAt === startedAt ? earlier.own : 0;
-      return { name, share: (own - had) / ticksPerSecond / seconds };
+      const had = earlier?.startedAt === startedAt ? earlier.busy : 0;
+      return { name, share: (busy - had) / ticksPerSecond / seconds };
     })
     .filter(({ share }) => share >= shareMin)
     .sort((a, b) => b.share - a.share)

@@ -7,8 +7,10 @@ export const ticksPerSecond = 100;
 
 /** Of some CPUs together. */
 export interface CpuTicks {
-  /** In which a process ran there, or another virtual machine. */
+  /** In which a program ran there, or the kernel for one, or another virtual machine. */
   readonly busy: number;
+  /** Without the kernel: nobody tells for whom that works, when it writes to a disk for instance. */
+  readonly programs: number;
   readonly all: number;
 }
 
@@ -21,6 +23,7 @@ export function ticksOf(cpus: readonly number[]): CpuTicks | undefined {
 /** In a text such as that of /proc/stat; undefined where it has none of the CPUs. */
 export function ticksIn(text: string, cpus: readonly number[]): CpuTicks | undefined {
   let busy = 0;
+  let programs = 0;
   let all = 0;
   for (const line of text.split('\n')) {
     const [name = '', ...ticks] = line.split(/\s+/);
@@ -28,11 +31,11 @@ export function ticksIn(text: string, cpus: readonly number[]): CpuTicks | undef
     // Guests are counted in user already.
     const [user = 0, nice = 0, system = 0, idle = 0, ioWait = 0, irq = 0, softIrq = 0, steal = 0] =
       ticks.map(Number);
-    // Interrupts are mostly for what we measure, and nobody tells whose they are.
+    programs += user + nice + steal;
     busy += user + nice + system + steal;
     all += user + nice + system + idle + ioWait + irq + softIrq + steal;
   }
-  return all === 0 ? undefined : { busy, all };
+  return all === 0 ? undefined : { busy, programs, all };
 }
 
 /** A process, as /proc/PID/stat has it. */
@@ -41,9 +44,11 @@ export interface ProcessTicks {
   readonly parent: number;
   /** When it was started: tells it from another one that has its number. */
   readonly startedAt: number;
-  /** That it has had itself. */
-  readonly own: number;
-  /** Of what it had started, and has reaped since. */
+  /** That it has had, the kernel's work for it included. */
+  readonly busy: number;
+  /** Without the kernel's. */
+  readonly program: number;
+  /** The same of what it had started, and has reaped since. */
   readonly reaped: number;
 }
 
@@ -64,7 +69,7 @@ export function processIn(text: string): ProcessTicks {
   const field = (number: number): number => fields[number - 3]!;
   return {
     ...{ name: text.slice(text.indexOf('(') + 1, end), parent: field(4), startedAt: field(22) },
-    ...{ own: field(14) + field(15), reaped: field(16) + field(17) },
+    ...{ busy: field(14) + field(15), program: field(14), reaped: field(16) },
   };
 }
 
@@ -74,13 +79,13 @@ export function processIds(): number[] {
 }
 
 /**
- * Of a process and all that it has started, and they have: what one that has ended had is with the one that reaped it.
- * Undefined where the system does not tell.
+ * Of a process and all that it has started, and they have, without the kernel's work for them: what one that has ended had
+ * is with the one that reaped it. Undefined where the system does not tell.
  */
 export function treeTicks(pid: number): number | undefined {
   const process = processTicks(pid);
   if (process === undefined) return undefined;
-  let sum = process.own + process.reaped;
+  let sum = process.program + process.reaped;
   for (const thread of namesIn(`/proc/${pid}/task`)) {
     const children = textOf(`/proc/${pid}/task/${thread}/children`);
     // A kernel may be built without this list.

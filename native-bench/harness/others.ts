@@ -8,7 +8,7 @@ const shareNoted = 0.05;
 const secondsMin = 0.2;
 
 interface Ticks {
-  readonly busy: number;
+  readonly programs: number;
   readonly all: number;
   readonly ours: number;
 }
@@ -30,7 +30,7 @@ export class OthersWatch {
     const after = this.#ticks();
     if (before !== undefined && after !== undefined) {
       this.#all += after.all - before.all;
-      this.#others += after.busy - before.busy - (after.ours - before.ours);
+      this.#others += after.programs - before.programs - (after.ours - before.ours);
     }
     return result;
   }

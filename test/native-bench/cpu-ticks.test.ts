@@ -10,17 +10,17 @@ cpu1 1 2 3 4 5 6 7 8 0 0
 cpu10 1000 0 0 1000 0 0 0 0 0 0
 intr 12345`;
 
-test('a CPU is busy with processes and other machines; waiting and interrupts are nobody’s', () => {
-  expect(ticksIn(stat, [0])).toEqual({ busy: 138, all: 678 });
-  expect(ticksIn(stat, [1])).toEqual({ busy: 14, all: 36 });
-  expect(ticksIn(stat, [0, 1])).toEqual({ busy: 152, all: 714 });
-  expect(ticksIn(stat, [10])).toEqual({ busy: 1_000, all: 2_000 });
+test('a CPU is busy with programs, the kernel and other machines; waiting and interrupts are nobody’s', () => {
+  expect(ticksIn(stat, [0])).toEqual({ busy: 138, programs: 118, all: 678 });
+  expect(ticksIn(stat, [1])).toEqual({ busy: 14, programs: 11, all: 36 });
+  expect(ticksIn(stat, [0, 1])).toEqual({ busy: 152, programs: 129, all: 714 });
+  expect(ticksIn(stat, [10])).toEqual({ busy: 1_000, programs: 1_000, all: 2_000 });
   expect(ticksIn(stat, [2])).toBeUndefined();
 });
 
 test('a process is read whatever its name is', () => {
   const rest = 'S 7 7 7 0 -1 4194560 4821 698757 0 45 20 6 3468 1156 20 0 1 0 217870 5246976 939';
-  const read = { parent: 7, startedAt: 217_870, own: 26, reaped: 4_624 };
+  const read = { parent: 7, startedAt: 217_870, busy: 26, program: 20, reaped: 3_468 };
   expect(processIn(`12 (node) ${rest}`)).toEqual({ name: 'node', ...read });
   expect(processIn(`12 (a) S 1 (b) c) ${rest}`)).toEqual({ name: 'a) S 1 (b) c', ...read });
 });

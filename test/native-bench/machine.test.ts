@@ -2,12 +2,12 @@
 import { expect, test } from 'vitest';
 import { ancestors, busiest, busyBefore, type Processes } from '../../native-bench/harness/busy-before.js';
 
-type Row = readonly [pid: number, name: string, own: number, startedAt?: number];
+type Row = readonly [pid: number, name: string, busy: number, startedAt?: number];
 const processes = (...rows: readonly Row[]): Processes =>
   new Map(
-    rows.map(([pid, name, own, startedAt = 5]) => [
+    rows.map(([pid, name, busy, startedAt = 5]) => [
       pid,
-      { name, parent: pid - 1, startedAt, own, reaped: 0 },
+      { name, parent: pid - 1, startedAt, busy, program: 0, reaped: 0 },
     ]),
   );
 
