@@ -1,6 +1,6 @@
 /** Which versions of programs and packages a run has. */
 import { execFileSync } from 'node:child_process';
-import { findPostgres } from '../http/postgres-programs.js';
+import { findPostgres } from './postgres-programs.js';
 import { textOf } from './text-of.js';
 
 const packages = ['uWebSockets.js', 'piscina', 'lmdb', 'msgpackr', 'fastify', 'ioredis', 'pg'];

@@ -1,19 +1,16 @@
 /** Orders over HTTP: leiniao beside the ceiling and beside what people would use instead. */
-import { statfsSync } from 'node:fs';
 import type { Bench, BenchRun } from '../harness/bench.js';
+import { isInMemory } from '../harness/disk.js';
 import { findProgram } from '../harness/programs.js';
 import { closedLoop } from './closed-loop.js';
 import { latency } from './latency.js';
 import { whileRunning } from './running.js';
 import { startShops } from './shops.js';
 
-/** As `statfs` names a file system that is in memory. */
-const tmpfs = 0x01021994;
-
 function notes(run: BenchRun): void {
   run.note('The load generator shares the cores with the servers; each server reads HTTP with one thread.');
-  if (statfsSync(run.folder).type === tmpfs) {
-    run.note('The data folders are in memory (tmpfs): fsync costs nothing there, set TMPDIR to a disk.');
+  if (isInMemory(run.folder)) {
+    run.note('The data folders are in memory: fsync costs nothing there, set TMPDIR to a disk.');
   }
 }
 

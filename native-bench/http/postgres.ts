@@ -4,8 +4,8 @@ import { chmodSync, chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import type { PostgresPrograms } from '../harness/postgres-programs.js';
 import { runProgram, type Started, startProgram } from '../harness/programs.js';
-import type { PostgresPrograms } from './postgres-programs.js';
 
 const readyMsMax = 30_000;
 

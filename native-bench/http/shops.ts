@@ -2,10 +2,10 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BenchRun } from '../harness/bench.js';
+import { findPostgres, postgresInstall } from '../harness/postgres-programs.js';
+import { findRedisServer, redisInstall, startRedis } from '../harness/redis-server.js';
 import { postgres, redis } from './contenders.js';
 import { startPostgres } from './postgres.js';
-import { findPostgres, postgresInstall } from './postgres-programs.js';
-import { findRedis, redisInstall, startRedis } from './redis.js';
 import type { Running } from './running.js';
 import type { Shop } from './shop.js';
 import { startShop } from './start-shop.js';
@@ -29,12 +29,12 @@ async function startRedisShop(
   running: Running,
   durability: 'memory' | 'fsync',
 ): Promise<Shop | undefined> {
-  const command = findRedis();
+  const command = findRedisServer();
   if (command === undefined) {
     return run.skip(`${redis}, ${durability}`, 'redis-server is not installed', redisInstall);
   }
   const { socket } = running.add(
-    startRedis(command, join(run.folder, `redis-${durability}`), durability === 'fsync'),
+    await startRedis(command, join(run.folder, `redis-${durability}`), durability === 'fsync'),
   );
   return startShop(running, [serverFile('fastify-redis'), socket, durability]);
 }

@@ -1,17 +1,15 @@
 /** Orders that are on disk: leiniao, and LMDB alone writing the same commits. */
-import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BenchRun } from '../harness/bench.js';
+import { isInMemory } from '../harness/disk.js';
 import { runProgram } from '../harness/programs.js';
 import { leiniaoRound } from './leiniao.js';
 import type { LmdbRound } from './lmdb-round.js';
 import { warmUpOrders } from './workload.js';
 
 const program = fileURLToPath(new URL('lmdb-round.js', import.meta.url));
-
-/** A folder in memory is no disk: of Linux' statfs(2). */
-const tmpfsType = 0x01021994;
 
 interface Pair {
   /** Orders per second. */
@@ -68,7 +66,7 @@ export async function fsyncContest(run: BenchRun): Promise<void> {
       `${Math.round(last.orders / commits)} orders and ${Math.round(bytes / commits)} bytes each on average; LMDB alone writes ` +
       'those again, in transactions of the same sizes, and computes nothing.',
   );
-  if (statfsSync(run.folder).type === tmpfsType) {
+  if (isInMemory(run.folder)) {
     run.note(`fsync: ${run.folder} is in memory, where a flush costs nothing: set TMPDIR to a disk.`);
   }
 }

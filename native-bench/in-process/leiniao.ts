@@ -1,7 +1,7 @@
 /** Starts rounds of leiniao, each in a process of its own. */
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Durability } from '#dist/config.js';
+import { allowedCpus } from '../harness/cores.js';
 import { runProgram } from '../harness/programs.js';
 import type { LeiniaoRound } from './leiniao-round.js';
 
@@ -23,15 +23,6 @@ export async function leiniaoRound(options: LeiniaoOptions): Promise<LeiniaoRoun
   const output =
     taskset === undefined
       ? await runProgram(process.execPath, args)
-      : await runProgram(taskset, ['-c', String(lastCore()), process.execPath, ...args]);
+      : await runProgram(taskset, ['-c', String(allowedCpus().at(-1)), process.execPath, ...args]);
   return JSON.parse(output) as LeiniaoRound;
-}
-
-/** The number of the last core that this process may use. Linux only, as taskset is. */
-function lastCore(): number {
-  const status = readFileSync('/proc/self/status', 'utf8');
-  const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(status)?.[1];
-  const last = /(\d+)$/.exec(list ?? '')?.[1];
-  if (last === undefined) throw new Error('which cores this process may use is unknown');
-  return Number(last);
 }

@@ -1,6 +1,7 @@
 /** Orders decided in memory: leiniao, the same in C++, and Redis with the deduction in Lua. */
 import type { BenchRun, Contender } from '../harness/bench.js';
 import { findProgram } from '../harness/programs.js';
+import { redisInstall } from '../harness/redis-server.js';
 import { leiniaoRound } from './leiniao.js';
 import { findRedis, redisRound } from './redis.js';
 import { compileYardstick } from './yardstick.js';
@@ -59,7 +60,7 @@ function redis(run: BenchRun, residents: Residents, name: string, script: string
   const programs = findRedis();
   if (programs === undefined) {
     const why = 'there is no redis-server or no redis-benchmark';
-    return run.skip(name, why, 'sudo apt-get install redis-server');
+    return run.skip(name, why, redisInstall);
   }
   return {
     name,

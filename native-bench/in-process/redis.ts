@@ -4,10 +4,11 @@
  * hundred come twice: those are refused, and only accepted orders count.
  */
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Redis } from 'ioredis';
+import { Redis } from 'ioredis';
 import { findProgram, runProgram } from '../harness/programs.js';
-import { startRedis } from './redis-server.js';
+import { findRedisServer, startRedis } from '../harness/redis-server.js';
 import { stockFor } from './workload.js';
 
 const buyerNumbers = 2 ** 31 - 1;
@@ -17,6 +18,8 @@ const pipeline = 256;
 /** Of the orders, so many may come from a buyer who has one already. */
 const repeatedShareMax = 0.002;
 const keys = ['stock', 'units-by-buyer', 'refusals'] as const;
+
+let rounds = 0;
 
 export interface RedisRound {
   readonly ordersPerSecond: number;
@@ -30,7 +33,7 @@ export interface RedisPrograms {
 
 /** Undefined where Redis is not installed. */
 export function findRedis(): RedisPrograms | undefined {
-  const server = findProgram('redis-server');
+  const server = findRedisServer();
   const benchmark = findProgram('redis-benchmark');
   return server === undefined || benchmark === undefined ? undefined : { server, benchmark };
 }
@@ -46,7 +49,9 @@ export async function redisRound(
   const file = fileURLToPath(new URL(`../../in-process/${options.script}`, import.meta.url));
   // Whole pipelines only, so that every command sent is answered before the load ends.
   const orders = Math.ceil(options.buyers / pipeline) * pipeline;
-  const { socket, client, stop } = await startRedis(programs.server, options.folder);
+  const folder = join(options.folder, `redis-${rounds++}`);
+  const { socket, stop } = await startRedis(programs.server, folder, false);
+  const client = new Redis({ path: socket });
   try {
     const hash = (await client.script('LOAD', readFileSync(file, 'utf8'))) as string;
     await client.mset(keys[0], stockFor(orders), keys[2], 0);
@@ -61,6 +66,7 @@ export async function redisRound(
     const ordersPerSecond = commandsPerSecond(output) * (accepted / orders);
     return { ordersPerSecond, bytesPerBuyer: bytes / accepted };
   } finally {
+    client.disconnect();
     await stop();
   }
 }
