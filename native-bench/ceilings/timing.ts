@@ -19,7 +19,7 @@ export interface Timing {
 
 /** Of one contender in one round: there are many contenders, so each gets less than what a load gets. */
 export function repeatFor({ seconds, measures }: Profile): Repeat {
-  return { ms: measures ? seconds * 150 : 10, calls: 1, warmupCalls: 1 };
+  return { ms: measures ? seconds * 60 : 10, calls: 1, warmupCalls: 1 };
 }
 
 export const once: Repeat = { ms: 0, calls: 1, warmupCalls: 0 };

@@ -28,7 +28,7 @@ async function lmdbRound(run: BenchRun, dataDir: string): Promise<LmdbRound> {
 }
 
 export async function fsyncContest(run: BenchRun): Promise<void> {
-  const buyers = run.profile.orders / 2;
+  const buyers = run.profile.orders / (run.profile.name === 'quick' ? 5 : 2);
   const dataDir = join(run.folder, 'data');
   const name = `fsync, ${buyers.toLocaleString('en')} durable orders in process, one shard`;
   // Always leiniao first: LMDB writes the commits of the same round, those that leiniao wrote.

@@ -30,7 +30,8 @@ export const scaling: Bench = {
     noteMethod(run, cores);
     await checkSoldOut(run, study, steps.at(-1)!);
     const memory = await byCores(run, study, steps);
-    await shardsAlone(run, study, steps.at(-1)!);
+    // In a quick run there is no time for it.
+    if (run.profile.name !== 'quick') await shardsAlone(run, study, steps.at(-1)!);
     const fsync = await onDisk(run, study, steps);
     conclude(run, memory, fsync, cores);
   },
@@ -44,14 +45,15 @@ function stepsOf(run: BenchRun, cores: Cores, pins: boolean): number[] {
   const steps = coreSteps(usable, whole, run.profile.name === 'full');
   const fitting = steps.filter((n) => fitsMemory(bytesNeeded(n, n, ordersPerShardMax(run.profile))));
   for (const n of steps) {
-    if (!fitting.includes(n)) run.skip(`${n} cores`, 'there is not enough free memory', 'more memory');
+    if (!fitting.includes(n))
+      run.skip(`${n} cores`, 'there is not enough free memory', 'free some, or use a machine with more');
   }
   if (pins || fitting.length < 2) return fitting.length === 0 ? [1] : fitting;
   const why = 'nothing here keeps a process on fewer cores than there are';
   run.skip(
     'fewer cores than all',
     why,
-    process.platform === 'linux' ? 'apt-get install util-linux' : 'Linux',
+    process.platform === 'linux' ? 'sudo apt-get install util-linux' : 'use Linux',
   );
   const most = fitting.at(-1)!;
   noteUnpinned(run, cores, most);

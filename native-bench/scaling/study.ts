@@ -78,7 +78,7 @@ export class Study {
 }
 
 export function windowOf({ seconds }: Profile): { warmUpMs: number; windowMs: number } {
-  const windowMs = seconds * 500;
+  const windowMs = seconds * 300;
   return { warmUpMs: Math.min(warmUpMsMax, windowMs), windowMs };
 }
 

@@ -7,12 +7,12 @@ import type { Bench, BenchRun } from '../harness/bench.js';
 import { measureInChild } from '../harness/child.js';
 import type { RestartRound, RestartSettings } from './child.js';
 
-const ordersIn = { smoke: 20_000, quick: 200_000, full: 1_000_000 };
+const ordersIn = { smoke: 20_000, quick: 100_000, full: 1_000_000 };
 const concurrency = 64;
 
 async function measureRestarts(run: BenchRun): Promise<void> {
   const orders = ordersIn[run.profile.name];
-  const quietMs = Math.min(2_000, run.profile.seconds * 1_000);
+  const quietMs = Math.min(1_500, run.profile.seconds * 500);
   const settings: RestartSettings = { folder: run.folder, orders, concurrency, quietMs };
   const child = new URL('./child.js', import.meta.url);
   const name = 'a shard that fails';
