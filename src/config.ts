@@ -77,8 +77,10 @@ export const limits = {
   waitersMax: 1_024,
   /** A shard that could not be told that a replacement came to nothing is told again after so long. */
   unfreezeRetryMs: 100,
-  /** A change of which nobody knows whether it is on disk is looked for again after so long. */
+  /** A change of which nobody knows whether it is on disk is looked for again after so long, and then twice as long, ... */
   settleRetryMs: 1_000,
+  /** ... up to this. */
+  settleRetryMsMax: 60_000,
   /** Changes to sales that may wait for the one under way. */
   controlPendingMax: 64,
   /** From so many waiting on a restock is refused: a flood of them leaves room for who wants to pause the sale. */

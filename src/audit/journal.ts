@@ -2,15 +2,15 @@
  * The journal of one shard as it is at one moment: its commits in order, verified against the hash chain, those of the
  * tail at the end. An engine may be writing to it meanwhile.
  */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { LeiniaoError } from '../errors.js';
 import { openSnapshot, type Snapshot } from '../store/lmdb-snapshot.js';
+import { CannotAudit } from './cannot-audit.js';
 import { Chain, type Commit, numberOf } from './chain.js';
 import type { Entry } from './entry.js';
 import type { EntryReader } from './entry-reader.js';
 import { type Folder, shardPath } from './folder.js';
-import { readTail, type Tail } from './tail.js';
+import { readTail, type Tail, tornTailsIn } from './tail.js';
 import { type Finding, Wrong, wrong } from './wrong.js';
 
 export class ShardJournal {
@@ -35,8 +35,8 @@ export class ShardJournal {
   }
 
   /**
-   * @throws LeiniaoError `data_dir_damaged` when the database is not whole, `data_dir_locked` when it is too busy;
-   *   CannotAudit when the tail is
+   * @throws LeiniaoError `data_dir_damaged` when the database is not whole, `data_dir_locked` when it is too busy,
+   *   `data_dir_unwritable` when it cannot be read for now; CannotAudit when the tail is too busy
    */
   static async open(folder: Folder, shard: number): Promise<ShardJournal> {
     const path = shardPath(folder, shard);
@@ -44,9 +44,8 @@ export class ShardJournal {
     const tail = readTail(join(path, 'tail.bin'));
     const snapshot = await openSnapshot<number>({ path, name: 'commits', keyEncoding: 'uint32' });
     const journal = new ShardJournal(shard, new Chain(folder.storeId, shard), snapshot, tail);
-    const torn = join(path, 'tail.bin.torn');
-    if (existsSync(torn)) {
-      journal.notes.push(`records of an earlier tail did not continue the chain and were put aside: ${torn}`);
+    for (const torn of tornTailsIn(path)) {
+      journal.notes.push(`an earlier tail did not continue the chain to its end, and was put aside: ${torn}`);
     }
     return journal;
   }
@@ -107,10 +106,17 @@ export class ShardJournal {
     this.#type = undefined;
   }
 
-  /** What an exception while reading says of the journal. Exceptions that say nothing of it are thrown again. */
+  /**
+   * What an exception while reading says of the journal. Exceptions that say nothing of it are thrown again.
+   *
+   * @throws CannotAudit where the database could not be read for now
+   */
   findingOf(error: unknown): Finding {
     const { shard } = this;
-    if (error instanceof LeiniaoError) return { shard, text: error.message };
+    if (error instanceof LeiniaoError) {
+      if (error.code !== 'data_dir_damaged') throw new CannotAudit(error.message, { cause: error });
+      return { shard, text: error.message };
+    }
     if (!(error instanceof Wrong)) throw error;
     return {
       shard,

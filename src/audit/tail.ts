@@ -2,7 +2,8 @@
  * The tail of durability `commit`: commit records on their way to LMDB, one after the other in a file. An engine appends
  * to it and empties it while we read; then what was emptied is in LMDB.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
+import { join } from 'node:path';
 import { CannotAudit } from './cannot-audit.js';
 import { commitHeadBytes, lengthOf } from './chain.js';
 import { tailReadingsMax } from './contract.js';
@@ -26,6 +27,12 @@ export function readTail(path: string): Tail {
     at = end;
   }
   return { records, tornBytes: bytes.length - at };
+}
+
+/** The tails that an engine put aside in a shard's folder because they did not continue the chain to their end, by path. */
+export function tornTailsIn(path: string): string[] {
+  const names = readdirSync(path).filter((name) => name.startsWith('tail.bin.torn-'));
+  return names.sort().map((name) => join(path, name));
 }
 
 function readWhole(path: string): Buffer {

@@ -108,7 +108,8 @@ async function judging(judge: () => Promise<number>): Promise<number> {
   let code: number | undefined;
   // LMDB's binding works in timers as well, and some of it may fail when all has been said.
   process.once('uncaughtException', (error) => {
-    if (code === undefined) reportFailure(error);
+    reportFailure(error);
+    // Not `process.exitCode`: what failed may keep the process alive for good.
     process.exit(code ?? exitCode.couldNotRun);
   });
   try {

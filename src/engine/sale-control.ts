@@ -18,31 +18,20 @@ import { Outcome } from '../sale/outcome.js';
 import { Phase, phaseAt, phaseName, SaleState } from '../sale/phase.js';
 import { formatSentences, isId, isPrintable } from '../sale/rules.js';
 import { restockBody, type SaleDefinition } from '../sale/schema.js';
-import { type CatalogueStore, UnsettledPut } from '../store/catalogue-store.js';
 import { issuesOf } from '../validation.js';
+import { SaleChanges, type SaleRecords } from './sale-changes.js';
 import { carriedOut, SaleDelivery } from './sale-delivery.js';
-
-/** Where sale definitions are kept. */
-export type SaleRecords = Pick<CatalogueStore, 'put' | 'settle'>;
-
-/** A change of which nobody knows whether it is on disk, and what to do once that is known. */
-interface Unsettled {
-  readonly goOn: () => Promise<unknown>;
-  readonly giveUp: () => Promise<unknown>;
-}
 
 export class SaleControl implements SaleOperator {
   readonly #catalogue: Catalogue;
   readonly #delivery: SaleDelivery;
   readonly #stock: StockTable;
-  readonly #records: SaleRecords | undefined;
+  readonly #changes: SaleChanges;
   readonly #clock: Clock;
   readonly #onFailure: (error: unknown, what: string) => void;
   readonly #loop: EventLoop;
   #last: Promise<unknown> = Promise.resolve();
   #pending = 0;
-  /** It comes before any other change. */
-  #unsettled: Unsettled | undefined = undefined;
   #closed = false;
 
   /** @param options.records undefined when nothing is stored */
@@ -59,7 +48,11 @@ export class SaleControl implements SaleOperator {
     this.#catalogue = options.catalogue;
     this.#delivery = new SaleDelivery(options.dispatcher);
     this.#stock = options.stock;
-    this.#records = options.records;
+    this.#changes = new SaleChanges({
+      records: options.records,
+      onFailure: options.onFailure,
+      later: (delayMs, failure, action) => this.#later(delayMs, failure, action),
+    });
     this.#clock = options.clock;
     this.#onFailure = options.onFailure;
     this.#loop = options.eventLoop ?? threadEventLoop;
@@ -127,7 +120,7 @@ export class SaleControl implements SaleOperator {
       if (frozen !== Outcome.done) return refusalOf(frozen, before, this.#clock());
     }
     // Once it is stored the change will happen: if the process dies then, the next start sends it to the shards.
-    return await this.#store(recordOf(sale), {
+    return await this.#changes.store(recordOf(sale), {
       goOn: async () => {
         this.#catalogue.take(sale);
         // Where this fails nothing is lost: a SKU without orders gives way to whatever gets its row next.
@@ -138,52 +131,6 @@ export class SaleControl implements SaleOperator {
       giveUp: async () => {
         if (before !== undefined) await this.#unfreeze(before);
       },
-    });
-  }
-
-  /**
-   * Puts a sale on disk and goes on. A disk that is full is the operator's to mend, and nothing has changed then. Where it
-   * cannot be told whether the sale is there, neither is done yet: a sale that is being replaced stays frozen, because its
-   * orders could be those of a definition that is gone after the next start.
-   */
-  async #store<T>(
-    record: SaleRecord,
-    change: { readonly goOn: () => Promise<T>; readonly giveUp: () => Promise<unknown> },
-  ): Promise<T | Refusal> {
-    try {
-      await this.#records?.put(record);
-    } catch (error) {
-      this.#onFailure(error, 'a change to a sale could not be stored');
-      if (error instanceof UnsettledPut) {
-        this.#unsettled = change;
-        this.#settleLater();
-        return refuse('overloaded', 'Whether the change is stored is not known yet. The log says why.', 10);
-      }
-      await change.giveUp();
-      return refuse('overloaded', 'The change could not be stored. The log says why.', 10);
-    }
-    return await change.goOn();
-  }
-
-  /** Ends a change whose outcome was not known, if there is one. Returns a refusal as long as that cannot be done. */
-  async #settle(): Promise<Refusal | undefined> {
-    const change = this.#unsettled;
-    if (change === undefined) return undefined;
-    let stored: boolean;
-    try {
-      stored = await this.#records!.settle();
-    } catch (error) {
-      this.#onFailure(error, 'whether a change to a sale is stored is not known yet');
-      return refuse('overloaded', 'The change before this one is not stored yet. The log says why.', 10);
-    }
-    this.#unsettled = undefined;
-    await (stored ? change.goOn() : change.giveUp());
-    return undefined;
-  }
-
-  #settleLater(): void {
-    this.#later(limits.settleRetryMs, 'a change to a sale could not be ended', async () => {
-      if ((await this.#settle()) !== undefined) this.#settleLater();
     });
   }
 
@@ -215,10 +162,16 @@ export class SaleControl implements SaleOperator {
     sale.frozen = false;
     // A shard that is gone comes back without it, and one that answers late has done it by then. But a shard that was
     // never asked would hold the sale back once it has opened.
-    if (!outcomes.includes(Outcome.overloaded)) return;
-    this.#later(limits.unfreezeRetryMs, 'a sale could not be let go on after a replacement that failed', () =>
-      this.#unfreeze(sale),
-    );
+    if (outcomes.includes(Outcome.overloaded)) this.#unfreezeLater(sale);
+  }
+
+  #unfreezeLater(sale: CatalogueSale): void {
+    const failure = 'a sale could not be let go on after a replacement that failed';
+    this.#later(limits.unfreezeRetryMs, failure, async () => {
+      // It may be the next replacement of this very sale, which has to stay frozen then.
+      if (this.#changes.unsettled) this.#unfreezeLater(sale);
+      else await this.#unfreeze(sale);
+    });
   }
 
   pauseSale(id: string): Promise<SaleResult | Refusal> {
@@ -244,7 +197,7 @@ export class SaleControl implements SaleOperator {
       return failed ?? { ok: true, created: false, sale: this.#view(sale) };
     };
     if (sale.state === state || over) return await tell();
-    return await this.#store(
+    return await this.#changes.store(
       { ...recordOf(sale), state },
       {
         goOn: () => {
@@ -355,7 +308,7 @@ export class SaleControl implements SaleOperator {
     }
     this.#pending += 1;
     try {
-      return await this.#inTurn(async () => (await this.#settle()) ?? (await change()));
+      return await this.#inTurn(async () => (await this.#changes.settle()) ?? (await change()));
     } finally {
       this.#pending -= 1;
     }

@@ -40,6 +40,7 @@
  *     word 4   incarnation of a shard: how many times it was started
  *     word 5   whether a shard's key table is whole, which it is not while a successor rebuilds it
  *     word 6   f64 time of the newest commit in a shard's store, ms since the epoch
+ *     word 8   newest revision of a sale in a shard's store
  *
  * Cursors and rows stand 128 bytes apart: two cache lines, because x86 prefetches lines in pairs.
  */

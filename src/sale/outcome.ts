@@ -32,6 +32,8 @@ export const Outcome = {
   defect: 20,
   /** A confirm that came after the deadline, and the units are gone. */
   expiredForGood: 21,
+  /** Another shard was deciding about an order with the same key at the same time. */
+  keyContended: 22,
 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
@@ -96,6 +98,10 @@ const answers: Readonly<Record<Exclude<Outcome, Success>, Answer>> & {
     detail:
       'The hold expired, and the stock or the purchase limit no longer allows its units: whoever paid for them has to get it back.',
     refundRequired: true,
+  },
+  [Outcome.keyContended]: {
+    code: 'shard_recovering',
+    detail: 'Another order with this idempotency key was being decided at the same time.',
   },
 };
 

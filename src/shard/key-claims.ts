@@ -37,14 +37,14 @@ export class KeyClaims {
   /**
    * Adds a key that is not taken. Two shards may try the same key at the same time: each publishes first and looks
    * second, so at least one of them sees the other and steps back. Where both do, nobody has the key: so who steps back
-   * says that it is worth asking again.
+   * says that it is worth asking again. A third that looks before they do is told of a conflict: its key was in use.
    */
   claim(query: KeyQuery, reference: number, sale: ShardSale): Outcome {
     this.#own.insert(query, reference);
     const lost = this.taken(query, sale);
     if (lost === Outcome.done) return lost;
     this.#own.retractLast();
-    return Outcome.shardRecovering;
+    return lost === Outcome.idempotencyConflict ? Outcome.keyContended : lost;
   }
 
   #lookElsewhere(query: KeyQuery): Outcome {

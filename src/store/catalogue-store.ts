@@ -33,26 +33,31 @@ interface SealedSale {
   readonly bytes: Buffer;
 }
 
+/** What is open of a catalogue. */
+interface OpenCatalogue {
+  readonly environment: Environment;
+  readonly sales: NamedRecords;
+  /** Of the database's file, to be read only. */
+  readonly descriptor: number;
+}
+
 export class CatalogueStore {
   readonly #path: string;
-  #environment: Environment;
-  #sales: NamedRecords;
-  /** Of the database's file, to be read only. */
-  readonly #descriptor: number;
-  /** What may be on disk or not; LMDB is closed as long as there is any. */
+  /** Undefined as long as anything is unsettled, and once closed. */
+  #open: OpenCatalogue | undefined;
+  /** What may be on disk or not. */
   #unsettled: SealedSale | undefined = undefined;
 
   /** Opens the catalogue in folder `path`. Throws what `openEnvironment` throws. */
   constructor(path: string) {
     this.#path = path;
-    [this.#environment, this.#sales] = openSales(path);
-    this.#descriptor = openSync(join(path, databaseFile), 'r');
+    this.#open = openCatalogue(path);
   }
 
   /** Every stored sale, in the order in which they were created. */
   read(): SaleRecord[] {
     const records: SaleRecord[] = [];
-    for (const { key, value } of everyRecord(this.#sales)) {
+    for (const { key, value } of everyRecord(this.#open!.sales)) {
       records.push(readRecord(key, value));
     }
     return records.sort((a, b) => a.number - b.number);
@@ -62,19 +67,19 @@ export class CatalogueStore {
    * Stores a sale, in place of an earlier version. It is on disk when this resolves.
    *
    * @throws UnsettledPut where it cannot be told whether the sale is stored: `settle` has to come before the next change;
-   *   otherwise whatever the disk reports, and the sale is not stored. A write that failed is not tried again: only what a
-   *   newly opened environment shows counts, because LMDB may have failed before or after the record was there.
+   *   otherwise whatever the disk reports, and the sale is not stored. A write that failed is not tried again blindly: what
+   *   a newly opened environment shows counts, because LMDB may have failed before or after the record was there.
    */
   async put(record: SaleRecord): Promise<void> {
     assert(this.#unsettled === undefined, 'what was not settled comes first');
     const sale = { id: record.id, bytes: seal(packr.pack(record)) };
     requireRoom(this.#path, sale.bytes.length);
     try {
-      this.#write(sale);
+      write(this.#open!, sale);
     } catch (error) {
-      await this.#environment.close();
       this.#unsettled = sale;
-      if (!this.#reopen(error)) throw error;
+      await this.#close();
+      if (!(await this.#settle(sale, error))) throw error;
     }
   }
 
@@ -86,55 +91,60 @@ export class CatalogueStore {
   async settle(): Promise<boolean> {
     const sale = this.#unsettled;
     assert(sale !== undefined, 'there is something to settle');
-    if (!this.#reopen(new Error('a write had failed'))) return false;
-    // What is read may be in memory only: the disk may have refused to take it. A whole commit takes it there.
-    try {
-      this.#write(sale);
-      return true;
-    } catch (error) {
-      await this.#environment.close();
-      this.#unsettled = sale;
-      return this.#reopen(error);
-    }
+    return await this.#settle(sale, new Error('a write had failed'));
   }
 
-  #write({ id, bytes }: SealedSale): void {
-    this.#environment.transactionSync(() => {
-      requireNewest(this.#environment, this.#descriptor);
-      this.#sales.putSync(id, bytes);
-    });
-  }
-
-  /**
-   * Opens the environment again, and returns whether what was not settled is there.
-   *
-   * @param failed what the write failed with: where opening fails too, that came first
-   */
-  #reopen(failed: unknown): boolean {
-    const { id, bytes } = this.#unsettled!;
+  /** @param failed what the write failed with: where this fails too, that came first */
+  async #settle(sale: SealedSale, failed: unknown): Promise<boolean> {
     try {
-      [this.#environment, this.#sales] = openSales(this.#path);
+      this.#open = openCatalogue(this.#path);
+      const there = this.#open.sales.get(sale.id)?.equals(sale.bytes) === true;
+      if (there) {
+        // What is read may be in memory only: the disk may have refused to take it. A whole commit takes it there.
+        requireRoom(this.#path, sale.bytes.length);
+        write(this.#open, sale);
+      }
+      this.#unsettled = undefined;
+      return there;
     } catch (error) {
+      await this.#close();
       throw new UnsettledPut([failed, error], `${(failed as Error).message}; ${(error as Error).message}`);
     }
-    this.#unsettled = undefined;
-    return this.#sales.get(id)?.equals(bytes) === true;
   }
 
   async close(): Promise<void> {
-    closeSync(this.#descriptor);
-    if (this.#unsettled === undefined) await this.#environment.close();
+    await this.#close();
+  }
+
+  async #close(): Promise<void> {
+    const open = this.#open;
+    this.#open = undefined;
+    if (open === undefined) return;
+    closeSync(open.descriptor);
+    await open.environment.close();
   }
 }
 
-function openSales(path: string): [Environment, NamedRecords] {
+function openCatalogue(path: string): OpenCatalogue {
   const environment = openEnvironment(path);
   try {
-    return [environment, environment.openDB<Buffer, string>({ name: 'sales', encoding: 'binary' })];
+    return {
+      environment,
+      sales: environment.openDB<Buffer, string>({ name: 'sales', encoding: 'binary' }),
+      // Anew as well: whoever mended the file may have put another one in its place.
+      descriptor: openSync(join(path, databaseFile), 'r'),
+    };
   } catch (cause) {
     void environment.close();
     throw lmdbFailure(path, cause);
   }
+}
+
+function write({ environment, sales, descriptor }: OpenCatalogue, { id, bytes }: SealedSale): void {
+  environment.transactionSync(() => {
+    requireNewest(environment, descriptor);
+    sales.putSync(id, bytes);
+  });
 }
 
 /** A record with the SHA-256 of its content in front: LMDB does not notice a byte that changed. */

@@ -83,12 +83,21 @@ export function lmdbFailure(what: string, cause: unknown): LeiniaoError {
   return new LeiniaoError('data_dir_unwritable', `${what}: ${why} (${message})`, { cause });
 }
 
-/** LMDB's own codes are negative; the others are the operating system's. */
+/** LMDB's own code for a database that has grown to its `mapSize` (lmdb.h). */
+const mapFull = -30_792;
+/**
+ * LMDB's own codes (lmdb.h) that say nothing of what is on disk: PANIC (until it is opened again), READERS_FULL, TLS_FULL,
+ * MAP_RESIZED, BAD_RSLOT.
+ */
+const noDamage: ReadonlySet<number> = new Set([-30_795, -30_790, -30_789, -30_785, -30_783]);
+
+/** LMDB's own codes are negative. The operating system's are not, but Node.js negates them. */
 function codeOf(cause: unknown): StartErrorCode {
-  const { code } = cause as { readonly code?: number };
-  if (typeof code !== 'number' || code <= 0) return 'data_dir_damaged';
+  const { code, errno = 0 } = cause as { readonly code?: unknown; readonly errno?: number };
+  const number = typeof code === 'number' ? code : -errno;
   const { ENOSPC, EDQUOT } = constants.errno;
-  return code === ENOSPC || code === EDQUOT ? 'data_dir_full' : 'data_dir_unwritable';
+  if (number === ENOSPC || number === EDQUOT || number === mapFull) return 'data_dir_full';
+  return number > 0 || noDamage.has(number) ? 'data_dir_unwritable' : 'data_dir_damaged';
 }
 
 /**
@@ -139,7 +148,7 @@ export function entryCount(records: Database<Buffer, number | string>): number {
  * ends at a page it cannot make sense of.
  *
  * @param count gives the number of entries there are; asked when all have been read
- * @throws LeiniaoError `data_dir_damaged`
+ * @throws LeiniaoError `data_dir_damaged`, or what `lmdbFailure` makes of what LMDB says
  */
 export function* everyRecord<K extends number | string>(
   records: Database<Buffer, K>,

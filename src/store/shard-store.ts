@@ -2,7 +2,6 @@
  * A shard's store under the three durabilities: `write` seals the batch and makes it as durable as an
  * acknowledgement under this mode claims. Owned by the shard's thread.
  */
-import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Durability, limits } from '../config.js';
 import { LeiniaoError } from '../errors.js';
@@ -11,7 +10,7 @@ import { commitLayout, hashBytes } from './batch.js';
 import { type Commit, follow } from './chain.js';
 import { Journal } from './journal.js';
 import { requireDatabase } from './lmdb.js';
-import { TailFile } from './tail.js';
+import { putTailAside, type TailContent, TailFile, tailFile } from './tail.js';
 
 export interface ShardStoreOptions {
   /** The shard's folder. */
@@ -145,10 +144,10 @@ function withTail(
   { path, durability, flushDelayMs }: ShardStoreOptions,
   visit: (commit: Commit) => void,
 ): ShardStore {
-  const tailPath = join(path, 'tail.bin');
+  const tailPath = join(path, tailFile);
   const adopted = adoptTail(journal, TailFile.read(tailPath), visit);
-  // They were acknowledged, and are not in the journal: whoever looks for them should find what there is.
-  if (adopted === 'in part') copyFileSync(tailPath, `${tailPath}.torn`);
+  // Orders may have been acknowledged that are not in the journal: whoever looks for them should find what there is.
+  if (adopted === 'in part') putTailAside(path, journal.head.number + 1);
   const tail = new TailFile(tailPath);
   tail.clear();
   if (durability === 'commit') return ShardStore.of(journal, tail, flushDelayMs);
@@ -159,10 +158,10 @@ function withTail(
 /** Moves tail records that LMDB lacks into the journal, up to the first that does not continue the chain. */
 function adoptTail(
   journal: Journal,
-  records: readonly Buffer[],
+  { records, tornBytes }: TailContent,
   visit: (commit: Commit) => void,
 ): 'whole' | 'in part' {
-  let outcome: 'whole' | 'in part' = 'whole';
+  let outcome: 'whole' | 'in part' = tornBytes === 0 ? 'whole' : 'in part';
   const firstNumber = journal.head.number + 1;
   const adopted: Buffer[] = [];
   for (const record of records) {

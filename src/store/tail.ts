@@ -3,8 +3,53 @@
  * outlive the process, not a power cut; then the hash chain tells how far the file can be believed. Owned by the
  * shard's thread.
  */
-import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
 import { commitHeadBytes, commitLayout } from './batch.js';
+import { requireRoom } from './lmdb.js';
+
+/** In a shard's folder. */
+export const tailFile = 'tail.bin';
+const tornPrefix = `${tailFile}.torn-`;
+
+/**
+ * Puts the tail in a shard's folder aside, in a file of its own. It is on disk when this returns.
+ *
+ * @param commit the first commit that it did not give
+ * @throws LeiniaoError `data_dir_full`
+ */
+export function putTailAside(path: string, commit: number): void {
+  const bytes = readFileSync(join(path, tailFile));
+  requireRoom(path, bytes.length);
+  const base = join(path, `${tornPrefix}${commit}`);
+  let copy = base;
+  // The same commit may be lost more than once.
+  for (let again = 2; existsSync(copy); again++) copy = `${base}-${again}`;
+  writeFileSync(copy, bytes, { flag: 'wx', flush: true });
+  const folder = openSync(path, 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+/** What is in a tail file. */
+export interface TailContent {
+  /** Oldest first, up to the first that is incomplete. */
+  readonly records: Buffer[];
+  /** Bytes behind them. */
+  readonly tornBytes: number;
+}
 
 export class TailFile {
   readonly #descriptor: number;
@@ -13,24 +58,25 @@ export class TailFile {
     this.#descriptor = openSync(path, 'a+');
   }
 
-  /** The records in a tail file, oldest first, up to the first that is incomplete. Empty if there is no file. */
-  static read(path: string): Buffer[] {
+  /** What is in a tail file; nothing if there is none. */
+  static read(path: string): TailContent {
     let bytes: Buffer;
     try {
       bytes = readFileSync(path);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { records: [], tornBytes: 0 };
       throw error;
     }
     const records: Buffer[] = [];
-    for (let at = 0; at + commitHeadBytes <= bytes.length; ) {
+    let at = 0;
+    while (at + commitHeadBytes <= bytes.length) {
       const words = bytes.readUInt32LE(at + commitLayout.words * 4);
       const end = at + commitHeadBytes + words * 4;
       if (end > bytes.length) break;
       records.push(bytes.subarray(at, end));
       at = end;
     }
-    return records;
+    return { records, tornBytes: bytes.length - at };
   }
 
   /** Hands a record to the operating system. */

@@ -253,6 +253,15 @@ describe('a tail', () => {
     expect(report.notes[0]).toMatch(/the tail ends after commit 3: 1 more of its records do not continue/);
   });
 
+  test('that an engine put aside is worth a note', async () => {
+    const path = await folder();
+    const aside = join(path, 'shard-000/tail.bin.torn-7');
+    writeFileSync(aside, 'torn');
+    const report = await audit(path);
+    expect(report.verdict).toBe('sound');
+    expect(report.notes[0]).toContain(`was put aside: ${aside}`);
+  });
+
   test('with a wrong entry in the chain is wrong', async () => {
     const journal = new ForgedJournal().begin();
     journal.commit(opensMs + 20_000, (entries) => entries.settle('confirmed', 0).settle('cancelled', 0));

@@ -7,10 +7,12 @@ import { closeSync, openSync, readdirSync, renameSync, statSync, writeSync } fro
 import { join } from 'node:path';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Dispatcher } from '../../dist/acceptor/dispatcher.js';
+import { type EventLoop, threadEventLoop } from '../../dist/acceptor/event-loop.js';
 import type { OrderContext } from '../../dist/acceptor/order-answers.js';
 import { OrderDesk } from '../../dist/acceptor/order-desk.js';
 import { clockFrom, clockOrigin } from '../../dist/clock.js';
 import type { Durability } from '../../dist/config.js';
+import type { SaleRecords } from '../../dist/engine/sale-changes.js';
 import { SaleControl } from '../../dist/engine/sale-control.js';
 import { ShardPool } from '../../dist/engine/shard-pool.js';
 import { Opcode, type Reply } from '../../dist/memory/records.js';
@@ -19,6 +21,7 @@ import { StockTable } from '../../dist/memory/stock-table.js';
 import { Catalogue } from '../../dist/sale/catalogue.js';
 import { OrderIds } from '../../dist/sale/order-id.js';
 import { Outcome } from '../../dist/sale/outcome.js';
+import { UnsettledPut } from '../../dist/store/catalogue-store.js';
 import { tempDir } from '../support/temp-dir.js';
 import { until, within } from '../support/until.js';
 
@@ -36,7 +39,11 @@ interface Failure {
   readonly retryMs: number | undefined;
 }
 
-async function start(shards: number, durability: Durability = 'fsync') {
+async function start(
+  shards: number,
+  durability: Durability = 'fsync',
+  { records, eventLoop = threadEventLoop }: { records?: SaleRecords; eventLoop?: EventLoop } = {},
+) {
   const dataDir = tempDir();
   const memory = allocateSharedMemory({ shards, acceptors: 1, inFlightMax, keysPerShardMax: ordersMax });
   const origin = clockOrigin();
@@ -79,7 +86,7 @@ async function start(shards: number, durability: Durability = 'fsync') {
   const catalogue = new Catalogue(shards);
   const stock = new StockTable(memory.stock);
   const onFailure = () => undefined;
-  const control = new SaleControl({ catalogue, dispatcher, stock, records: undefined, clock, onFailure });
+  const control = new SaleControl({ catalogue, dispatcher, stock, records, clock, onFailure, eventLoop });
   onTestFinished(async () => {
     await dispatcher.idle();
     dispatcher.close();
@@ -95,7 +102,7 @@ async function start(shards: number, durability: Durability = 'fsync') {
       expect(dispatcher.order(99 as never, shard, 0, sink, 0)).toBe('dispatched');
     });
   return {
-    ...{ catalogue, control, dispatcher, failures, pool, crash, pathOf, desk: new OrderDesk(context) },
+    ...{ catalogue, clock, control, dispatcher, failures, pool, crash, pathOf, desk: new OrderDesk(context) },
     reopened: () => reopened,
     /** By SKU: the shard that owns it. */
     owner: (sku: string) => catalogue.get('s')!.skuById.get(sku)!.shard,
@@ -393,3 +400,102 @@ function scribble(folder: string): void {
   }
   closeSync(descriptor);
 }
+
+describe('a replacement of which nobody knows whether it is stored', () => {
+  /** A disk that says what a test has it say, and timers that go off when the test has them. */
+  async function unsettled() {
+    const put = vi.fn<SaleRecords['put']>(async () => undefined);
+    const settle = vi.fn<SaleRecords['settle']>(async () => Promise.reject(new Error('still failing')));
+    const timers: { readonly action: () => void; readonly delayMs: number }[] = [];
+    const later = (action: () => void, delayMs: number) => void timers.push({ action, delayMs });
+    const parts = await start(1, 'fsync', {
+      records: { put, settle },
+      eventLoop: { ...threadEventLoop, later },
+    });
+    const startsAt = new Date(parts.clock() + 3_600_000).toISOString();
+    const replace = async (stock: number) =>
+      await parts.control.putSale('s', { startsAt, skus: [{ sku: 'a', stock }] });
+    expect(await replace(100)).toMatchObject({ ok: true });
+    /** Has the oldest timer go off. Resolves once what it did is through. */
+    const goOff = async () => {
+      timers.shift()!.action();
+      await parts.control.idle();
+    };
+    return { parts, put, settle, timers, replace, goOff, frozen: () => parts.catalogue.get('s')!.frozen };
+  }
+
+  test('keeps its sale frozen, also from what the replacement before it has left to do', async () => {
+    const { parts, put, settle, timers, replace, goOff, frozen } = await unsettled();
+    put.mockRejectedValueOnce(new Error('full'));
+    // The shard cannot be asked to let the sale go on.
+    const { dispatcher } = parts;
+    const sale = dispatcher.sale.bind(dispatcher);
+    vi.spyOn(dispatcher, 'sale').mockImplementation((opcode, ...rest) =>
+      opcode === Opcode.unfreeze ? 'overloaded' : sale(opcode, ...rest),
+    );
+    const room = vi.spyOn(dispatcher, 'awaitRoom').mockReturnValueOnce(false);
+    expect(await replace(60)).toMatchObject({ ok: false, code: 'overloaded' });
+    expect(room).toHaveBeenCalledOnce();
+    vi.restoreAllMocks();
+    expect(timers).toHaveLength(1);
+    put.mockRejectedValueOnce(new UnsettledPut([], 'nobody knows'));
+    expect(await replace(50)).toMatchObject({ ok: false, code: 'overloaded' });
+    expect(frozen()).toBe(true);
+    await goOff();
+    expect(frozen()).toBe(true);
+    // It is there: what it asked for is carried out, and then nothing keeps the sale.
+    settle.mockResolvedValueOnce(true);
+    await goOff();
+    expect(parts.line('a')).toMatchObject({ total: 50, available: 50 });
+    await goOff();
+    expect(timers).toHaveLength(0);
+    expect(frozen()).toBe(false);
+    expect(await replace(40)).toMatchObject({ ok: true });
+    expect(parts.line('a')).toMatchObject({ total: 40 });
+  });
+
+  test('is looked for less and less often, and by one timer alone', async () => {
+    const { put, settle, timers, replace, goOff, frozen } = await unsettled();
+    put.mockRejectedValueOnce(new UnsettledPut([], 'nobody knows'));
+    expect(await replace(50)).toMatchObject({ ok: false, code: 'overloaded' });
+    const delays: number[] = [];
+    for (let look = 1; look <= 9; look++) {
+      // An operator who asks starts no second one.
+      expect(await replace(40)).toMatchObject({ ok: false, code: 'overloaded' });
+      expect(timers).toHaveLength(1);
+      delays.push(timers[0]!.delayMs);
+      await goOff();
+      expect(settle).toHaveBeenCalledTimes(2 * look);
+    }
+    expect(delays.map((delayMs) => delayMs / 1_000)).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    // It is not there.
+    settle.mockResolvedValueOnce(false);
+    await goOff();
+    expect(timers).toHaveLength(0);
+    expect(frozen()).toBe(false);
+    expect(await replace(40)).toMatchObject({ ok: true });
+  });
+
+  test('sells nothing either after its shard was started again and has forgotten that the sale is frozen', async () => {
+    const { parts, put, settle, goOff, frozen } = await unsettled();
+    const startsAt = new Date(parts.clock() + 300).toISOString();
+    const skus = [{ sku: 'a', stock: 100 }];
+    expect(await parts.control.putSale('s', { startsAt, skus })).toMatchObject({ ok: true });
+    put.mockRejectedValueOnce(new UnsettledPut([], 'nobody knows'));
+    const outcome = await parts.control.putSale('s', { startsAt, skus: [{ sku: 'a', stock: 50 }] });
+    expect(outcome).toMatchObject({ ok: false, code: 'overloaded' });
+    await crashAndReopen(parts, 0);
+    await parts.control.idle();
+    await until('the sale would have opened', () => parts.clock() > Date.parse(startsAt));
+    expect(frozen()).toBe(true);
+    // With a key the shard itself has to say so.
+    for (const idempotencyKey of [undefined, 'k']) {
+      const key = idempotencyKey === undefined ? {} : { idempotencyKey };
+      const order = await parts.desk.place({ sale: 's', sku: 'a', buyer: 'u', ...key });
+      expect(order.ok || order.code).toMatch(/^(not_started|paused)$/);
+    }
+    settle.mockResolvedValueOnce(false);
+    await goOff();
+    expect(await parts.desk.place({ sale: 's', sku: 'a', buyer: 'u' })).toMatchObject({ ok: true });
+  });
+});

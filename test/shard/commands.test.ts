@@ -132,12 +132,10 @@ describe('two shards with SKUs of one sale', () => {
     const pairs = { one: 0, again: 0, both: 0, wrong: 0 };
     for (let round = 0; round < rounds; round++) {
       const outcomes = new Set([a!.outcomes[round], b!.outcomes[round]]);
-      const refused = [Outcome.idempotencyConflict, Outcome.shardRecovering].some((code) =>
-        outcomes.has(code),
-      );
+      const refused = [Outcome.idempotencyConflict, Outcome.keyContended].some((code) => outcomes.has(code));
       if (outcomes.has(Outcome.done)) pairs[refused ? 'one' : 'both'] += 1;
       // Where nobody has the key, nobody is told that another one has it.
-      else if (outcomes.size === 1 && outcomes.has(Outcome.shardRecovering)) pairs.again += 1;
+      else if (outcomes.size === 1 && outcomes.has(Outcome.keyContended)) pairs.again += 1;
       else pairs.wrong += 1;
     }
     expect(pairs).toMatchObject({ both: 0, wrong: 0 });

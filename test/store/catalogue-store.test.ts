@@ -1,10 +1,11 @@
 /** Sale definitions on disk: every record comes back as it was, the newest of each sale, in the order of creation. */
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import fs, { readFileSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { open as openLmdb } from 'lmdb';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { SaleRecord } from '../../dist/sale/catalogue.js';
 import type { SaleState } from '../../dist/sale/phase.js';
 import { isPrintable } from '../../dist/sale/rules.js';
@@ -175,6 +176,15 @@ describe('a sale that could not be stored, in a catalogue that cannot be opened 
       join(path, databaseFile),
       await databaseWith(twin, record('before', 1), record('after', 2)),
     );
+    // It would be there in memory only where it cannot be committed.
+    const room = vi.spyOn(fs, 'statfsSync').mockReturnValue({ bavail: 0, bsize: 4_096 } as never);
+    syncBuiltinESMExports();
+    try {
+      await expect(store.settle()).rejects.toThrow(UnsettledPut);
+    } finally {
+      room.mockRestore();
+      syncBuiltinESMExports();
+    }
     expect(await store.settle()).toBe(true);
     expect(store.read()).toEqual([record('before', 1), record('after', 2)]);
     await store.close();

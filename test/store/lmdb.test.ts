@@ -292,6 +292,11 @@ test('a database that is new is opened without a change to its first pages', asy
 test.each([
   ['a page that is none', { code: -30_796 }, 'data_dir_damaged'],
   ['words of its own', {}, 'data_dir_damaged'],
+  ['a database as large as it may be', { code: -30_792 }, 'data_dir_full'],
+  ['more readers than it keeps a list of', { code: -30_790 }, 'data_dir_unwritable'],
+  ['a place in that list that is taken', { code: -30_783 }, 'data_dir_unwritable'],
+  ['an environment that has to be opened again', { code: -30_795 }, 'data_dir_unwritable'],
+  ['a file that Node.js cannot open', { code: 'EMFILE', errno: -24 }, 'data_dir_unwritable'],
   ['a disk that is full', { code: 28 }, 'data_dir_full'],
   ['a file that is not to be read', { code: 13 }, 'data_dir_unwritable'],
   [

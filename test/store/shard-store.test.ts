@@ -174,6 +174,12 @@ describe('a tail', () => {
       const numbers: number[] = [];
       const store = await openStore(path, 'commit', (commit) => numbers.push(commit.number));
       expect(numbers).toHaveLength(whole);
+      const aside = `${tailOf(path)}.torn-${whole + 1}`;
+      expect(existsSync(aside)).toBe(length !== 0 && !ends.includes(length));
+      if (existsSync(aside)) {
+        expect(readFileSync(aside).equals(tail.subarray(0, length))).toBe(true);
+        rmSync(aside);
+      }
       if (length % 50 === 0) {
         write(store, 1, 2_000);
         await store.close();
@@ -189,10 +195,11 @@ describe('a tail', () => {
     for (let length = 0; length <= tail.length; length++) {
       writeFileSync(path, tail.subarray(0, length));
       const whole = ends.filter((end) => end <= length).length;
-      expect(TailFile.read(path)).toEqual(records.slice(0, whole));
+      const tornBytes = length - (whole === 0 ? 0 : ends[whole - 1]!);
+      expect(TailFile.read(path)).toEqual({ records: records.slice(0, whole), tornBytes });
     }
     rmSync(path);
-    expect(TailFile.read(path)).toEqual([]);
+    expect(TailFile.read(path)).toEqual({ records: [], tornBytes: 0 });
   });
 
   test.each([0, 1, 2])('with a changed byte in record %i gives the records before it', async (changed) => {
@@ -229,7 +236,13 @@ describe('a tail', () => {
     const other = Buffer.concat(chain([1, 3, 1]));
     const path = await folderWith(other, 2);
     expect(await numbersIn(path)).toEqual([1, 2]);
-    expect(readFileSync(`${tailOf(path)}.torn`).equals(other)).toBe(true);
+    expect(readFileSync(`${tailOf(path)}.torn-3`).equals(other)).toBe(true);
+    // And again, which does not take the place of the first.
+    const half = other.subarray(0, other.length - 1);
+    writeFileSync(tailOf(path), half);
+    expect(await numbersIn(path)).toEqual([1, 2]);
+    expect(readFileSync(`${tailOf(path)}.torn-3`).equals(other)).toBe(true);
+    expect(readFileSync(`${tailOf(path)}.torn-3-2`).equals(half)).toBe(true);
     expect(await numbersIn(await folderWith(Buffer.concat(chain([2, 2])), 1))).toEqual([1]);
   });
 

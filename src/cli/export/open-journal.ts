@@ -8,7 +8,7 @@ import { WrongJournal } from './wrong-journal.js';
 /**
  * Opens a shard's journal and yields what `read` makes of it.
  *
- * @throws WrongJournal, naming the place; CannotAudit when the database is too busy to be read
+ * @throws WrongJournal, naming the place; CannotAudit when the database cannot be read for now
  */
 export async function* fromJournal<T>(
   folder: Folder,
