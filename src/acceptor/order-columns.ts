@@ -1,7 +1,7 @@
 /**
  * The orders of a batch as they were asked for: checked, and kept in columns, because an object for each of them would
- * cost as much as to decide it. The caller may do with his objects what he likes: each property of a good one is read once. On the
- * acceptor's thread.
+ * cost as much as to decide it. The caller may do with his objects what he likes: each property of a good one is read
+ * once. On the acceptor's thread.
  */
 import { invalid, type Refusal } from '../errors.js';
 import { formatSentences } from '../sale/rules.js';
