@@ -105,5 +105,5 @@ try {
   await program.parseAsync();
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error;
-  process.exitCode = error.exitCode;
+  process.exitCode = error.exitCode === 0 ? 0 : 2;
 }

@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /** What `import … from 'leiniao'` gives. */
 export type { RestockResult, SaleResult, SaleView, SkuView } from './acceptor/operator.js';
 export type { OrderPage } from './acceptor/order-desk.js';

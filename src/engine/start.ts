@@ -62,8 +62,11 @@ export async function startParts(options: EngineOptions & { readonly log?: Logge
     opened.dataDir = dataDir;
     const records = dataDir === undefined ? undefined : new CatalogueStore(dataDir.cataloguePath);
     opened.records = records;
+    const shards = dataDir?.shards ?? config.shards;
+    const { durability } = config;
+    log.info({ ...(dataDir === undefined ? {} : { dataDir: dataDir.path }), durability, shards }, 'opening');
     const memory = allocateSharedMemory({
-      shards: dataDir?.shards ?? config.shards,
+      shards,
       acceptors: 1,
       inFlightMax: config.inFlightMax,
       keysPerShardMax: config.ordersPerShardMax,
