@@ -57,6 +57,8 @@ export const limits = {
   snapshotCheckPauseMs: 20,
   /** An export hands on its rows in texts of about so many characters. */
   exportChunkChars: 64 * 1024,
+  /** How long the engine waits for the end of a shard's thread that takes no further task. */
+  threadEndMsMax: 5_000,
   /** How often the engine looks at a shard that is starting: belt to the notification's braces. */
   shardOpenPollMs: 200,
   /** Bytes of bodies that one server keeps while the rest of them is on its way. */

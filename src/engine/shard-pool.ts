@@ -4,6 +4,7 @@
  * stays closed, and the others never notice. Runs on the thread that started the engine. Requests never pass through
  * the pool; rings carry those.
  */
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Piscina } from 'piscina';
 import { limits } from '../config.js';
@@ -94,11 +95,19 @@ export class ShardPool {
     try {
       const end = await this.#pool.run(task);
       if (end.kind === 'stopped') return undefined;
-      const { code, message, origin } = end;
+      const { code, message, origin, threadEnds } = end;
+      // Or the pool would give that thread the next task, and lose it.
+      if (threadEnds) await this.#threadEnd();
       return new LeiniaoError(code, message, { cause: origin });
     } catch (error) {
       return error as Error;
     }
+  }
+
+  /** Resolves when a thread has ended, or has not for too long. */
+  async #threadEnd(): Promise<void> {
+    const signal = AbortSignal.timeout(limits.threadEndMsMax);
+    await once(this.#pool, 'workerDestroy', { signal }).catch(() => undefined);
   }
 
   async #watchOpening(shard: number, life: { readonly ended: boolean }): Promise<void> {

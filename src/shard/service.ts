@@ -37,6 +37,8 @@ export type ShardEnd =
       readonly message: string;
       /** Where it came from, as a stack. */
       readonly origin: string;
+      /** Whether its thread takes no further task. */
+      readonly threadEnds: boolean;
     };
 
 /** The engine asked for a stop before the shard was open. */
@@ -57,7 +59,14 @@ export default async function runShard(task: ShardTask): Promise<ShardEnd> {
       return { kind: 'stopped' };
     }
     if (!(error instanceof LeiniaoError)) throw error;
-    return { kind: 'failed', code: error.code, message: error.message, origin: originOf(error) };
+    // LMDB's binding keeps an environment that it failed to open, and gives it to whoever opens it next in this process, for
+    // as long as the thread lives. It ends once this answer is on its way.
+    const threadEnds = threads.state(task.shard) !== Lifecycle.open;
+    if (threadEnds) setImmediate(() => process.exit());
+    return {
+      ...{ kind: 'failed', code: error.code, message: error.message, origin: originOf(error) },
+      threadEnds,
+    };
   }
 }
 

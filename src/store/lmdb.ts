@@ -79,7 +79,8 @@ const noReader = /No (?:current read )?transaction/;
 export function lmdbFailure(what: string, cause: unknown): LeiniaoError {
   const { message } = cause as Error;
   if (!noReader.test(message)) return new LeiniaoError(codeOf(cause), `${what}: ${message}`, { cause });
-  const why = 'does a process of the same id, in another container, use this folder as well?';
+  const why =
+    'no reader can begin just now; does a process of the same id, in another container, use this folder as well?';
   return new LeiniaoError('data_dir_unwritable', `${what}: ${why} (${message})`, { cause });
 }
 

@@ -3,7 +3,9 @@
  * cannot be recovered stays closed. The parts are put together as the engine does it, so that a test can send a shard
  * a command that no engine would, which ends it with an uncaught error.
  */
-import { closeSync, openSync, readdirSync, renameSync, statSync, writeSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readdirSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Dispatcher } from '../../dist/acceptor/dispatcher.js';
@@ -399,6 +401,41 @@ function scribble(folder: string): void {
     writeSync(descriptor, Buffer.from('scribble'), 0, 8, at);
   }
   closeSync(descriptor);
+}
+
+test('a shard whose store had no locks when it was opened is open again once they can be made anew', async () => {
+  const parts = await start(1);
+  await openSale(parts);
+  expect(await parts.desk.place({ sale: 's', sku: 'a', buyer: 'u' })).toMatchObject({ ok: true });
+  // As long as somebody has it open, locks are taken as they are.
+  const script = join(import.meta.dirname, '../support/hold-environment.mjs');
+  const holder = spawn(process.execPath, [script, parts.pathOf(0)], { stdio: ['pipe', 'pipe', 'inherit'] });
+  onTestFinished(() => void holder.kill('SIGKILL'));
+  await within('somebody else has it open', once(holder.stdout, 'data'));
+  const before = parts.reopened();
+  const crashed = parts.crash(0);
+  const destroyed = until('the locks are destroyed', () => destroyLocks(parts.pathOf(0)) === 3);
+  expect(await crashed).toBe(Outcome.shardRecovering);
+  await destroyed;
+  await until('it cannot be opened', () => parts.failures.length >= 3);
+  for (const { message } of parts.failures.slice(1)) expect(message).toContain('no reader can begin');
+  expect(parts.reopened()).toBe(before);
+  holder.stdin.end();
+  await until('the shard to be open again', () => parts.reopened() > before);
+  expect(parts.line('a')).toMatchObject({ total: 1_000, held: 1 });
+});
+
+/** Does to the locks of an environment what `pthread_mutex_destroy` does to them. Returns how many there were. */
+function destroyLocks(path: string): number {
+  // The kind of a robust mutex that processes share, and of one that was destroyed (glibc).
+  const robustShared = 0x90;
+  const file = join(path, 'lock.mdb');
+  const words = new Int32Array(new Uint8Array(readFileSync(file)).buffer, 0, 128);
+  const kinds = [...words.keys()].filter((at) => words[at] === robustShared);
+  const descriptor = openSync(file, 'r+');
+  for (const at of kinds) writeSync(descriptor, Buffer.alloc(4, 0xff), 0, 4, at * 4);
+  closeSync(descriptor);
+  return kinds.length;
 }
 
 describe('a replacement of which nobody knows whether it is stored', () => {
