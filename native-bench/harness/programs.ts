@@ -69,6 +69,8 @@ export function startProgram(
     child,
     spawned,
     stop: async () => {
+      // Node.js sends the signal of a child that never ran to whatever its memory says: to 0, which is all of our group.
+      if (child.pid === undefined) return await gone;
       const killer = setTimeout(() => child.kill('SIGKILL'), stopMsMax);
       child.kill(endSignal ?? 'SIGTERM');
       await gone;

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { endRunning, removeFolder } from '../../native-bench/harness/outliving.js';
 import { runProgram, startProgram, startServer } from '../../native-bench/harness/programs.js';
 
@@ -35,7 +35,10 @@ test.each([
   await expect(runProgram(program, [])).rejects.toThrow(reason);
   await expect(startServer([], program)).rejects.toThrow(reason);
   const started = startProgram(program, []);
+  // Its signal would go to whatever id its memory says: to all of our group where that is 0.
+  const kill = vi.spyOn(started.child, 'kill');
   await started.stop();
+  expect(kill).not.toHaveBeenCalled();
   await expect(started.spawned).rejects.toThrow(reason);
 });
 

@@ -58,7 +58,7 @@ export class OwnServer {
     // Runs on every exit that runs JavaScript, also after an uncaught error.
     const dispose = (): void => {
       process.off('exit', dispose);
-      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+      if (runs(child)) child.kill('SIGKILL');
       rmSync(dataDir, { recursive: true, force: true, maxRetries: 3 });
     };
     process.on('exit', dispose);
@@ -67,8 +67,8 @@ export class OwnServer {
       const url = await readUrl(child, log, signal);
       return new OwnServer(url, child, log, dispose);
     } catch (error) {
-      child.kill('SIGKILL');
-      if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
+      if (runs(child)) {
+        child.kill('SIGKILL');
         await once(child, 'exit');
       }
       dispose();
@@ -81,7 +81,7 @@ export class OwnServer {
     const child = this.#child;
     this.#stopping = true;
     let killed = false;
-    if (child.exitCode === null && child.signalCode === null) {
+    if (runs(child)) {
       const kill = setTimeout(() => {
         killed = true;
         child.kill('SIGKILL');
@@ -96,6 +96,10 @@ export class OwnServer {
     return child.exitCode === 0 ? undefined : `the server ${endOf(child)}`;
   }
 }
+
+/** Whether it may be sent a signal. The one of a child that never ran goes to whatever id its memory says, 0 among them. */
+const runs = ({ pid, exitCode, signalCode }: ChildProcess): boolean =>
+  pid !== undefined && exitCode === null && signalCode === null;
 
 const endOf = (child: ChildProcess): string =>
   child.signalCode === null ? `ended with exit code ${child.exitCode}` : `was ended by ${child.signalCode}`;
