@@ -119,15 +119,20 @@ class DatabaseFile {
 
   /** Checks all that a meta page leads to. */
   #checkState(state: Buffer): void {
-    const lastPage = Number(state.readBigUInt64LE(meta.lastPage));
-    const needed = (lastPage + 1) * pageBytes;
-    if (this.#size < needed) this.#fail(`is cut short: ${this.#size} of ${needed} bytes`);
-    this.#lastPage = lastPage;
-    this.#seen = new Uint8Array(lastPage + 1);
+    this.#lastPage = this.#lastPageOf(state);
+    this.#seen = new Uint8Array(this.#lastPage + 1);
     const freeLists: Buffer[] = [];
     this.#checkDatabase(databaseOf(state, meta.freeDatabase), freeLists);
     this.#checkDatabase(databaseOf(state, meta.mainDatabase));
     for (const list of freeLists) this.#checkFreeList(list);
+  }
+
+  /** What a meta page says is the last page. LMDB maps as much as that, whatever there is. */
+  #lastPageOf(state: Buffer): number {
+    const lastPage = Number(state.readBigUInt64LE(meta.lastPage));
+    const needed = (lastPage + 1) * pageBytes;
+    if (this.#size < needed) this.#fail(`is cut short: ${this.#size} of ${needed} bytes`);
+    return lastPage;
   }
 
   hasFailedCommit(): boolean {
@@ -178,7 +183,9 @@ class DatabaseFile {
       }
     }
     if (!isNew) for (const bytes of [a, b]) this.#checkRootAge(bytes);
-    return odd > even ? b : a;
+    const newest = odd > even ? b : a;
+    this.#lastPageOf(newest);
+    return newest;
   }
 
   /** The two meta pages, if they are such. */

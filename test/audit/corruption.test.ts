@@ -166,6 +166,14 @@ test(seeded('a database cut short, or with a spoilt page, is found or exports th
 
 /** What nobody may miss: each of these takes something that every database needs. */
 const fatal: readonly (readonly [what: string, text: RegExp, change: (bytes: Buffer) => Buffer])[] = [
+  [
+    'said to be larger than memory',
+    /is cut short: \d+ of \d+ bytes$/,
+    (bytes) => {
+      for (const page of [0, 1]) bytes[page * pageBytes + 148]! |= 0x80;
+      return bytes;
+    },
+  ],
   ['cut to nothing', /is missing or empty$/, (bytes) => bytes.subarray(0, 0)],
   ['cut to its first byte', /or its beginning is damaged$/, (bytes) => bytes.subarray(0, 1)],
   ['cut to its first page', /or its beginning is damaged$/, (bytes) => bytes.subarray(0, pageBytes)],
