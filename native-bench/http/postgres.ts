@@ -23,6 +23,12 @@ function accountOf(user: string): Account | undefined {
   }
 }
 
+/** Who the server may run as: `undefined` for nobody, because it does not run as root; without ids as whoever we are. */
+export function serverAccount(): Partial<Account> | undefined {
+  if (process.getuid?.() !== 0) return {};
+  return accountOf('postgres') ?? accountOf('nobody');
+}
+
 async function query(socketFolder: string, text: string): Promise<void> {
   const client = new pg.Client({ host: socketFolder, database: 'postgres', user: 'leiniao' });
   client.on('error', () => {});
@@ -39,20 +45,20 @@ async function query(socketFolder: string, text: string): Promise<void> {
  * what is measured.
  *
  * @param parent gets its folder, and is opened for the server's user to pass through
+ * @param account as whom it runs, see `serverAccount`
  * @returns the server, and the folder of its socket
  */
 export async function startPostgres(
   { initdb, postgres }: PostgresPrograms,
   parent: string,
   databases: readonly string[],
+  { uid, gid }: Partial<Account>,
 ): Promise<Started & { readonly socketFolder: string }> {
   const folder = join(parent, 'postgres');
   mkdirSync(folder, { mode: 0o700 });
-  let account: Account | undefined;
-  if (process.getuid?.() === 0) {
-    account = accountOf('postgres') ?? accountOf('nobody');
-    if (account === undefined) throw new Error('PostgreSQL does not run as root, and there is nobody else');
-    chownSync(folder, account.uid, account.gid);
+  const account = uid === undefined || gid === undefined ? {} : { uid, gid };
+  if (uid !== undefined && gid !== undefined) {
+    chownSync(folder, uid, gid);
     chmodSync(parent, 0o711);
   }
   const data = join(folder, 'data');

@@ -5,7 +5,7 @@ import type { BenchRun } from '../harness/bench.js';
 import { findPostgres, postgresInstall } from '../harness/postgres-programs.js';
 import { findRedisServer, redisInstall, startRedis } from '../harness/redis-server.js';
 import { postgres, redis } from './contenders.js';
-import { startPostgres } from './postgres.js';
+import { serverAccount, startPostgres } from './postgres.js';
 import type { Running } from './running.js';
 import type { Shop } from './shop.js';
 import { startShop } from './start-shop.js';
@@ -48,8 +48,13 @@ async function startPostgresShops(
     run.skip(postgres, 'initdb and postgres are not installed', postgresInstall);
     return { postgres: undefined, postgresFsync: undefined };
   }
+  const account = serverAccount();
+  if (account === undefined) {
+    run.skip(postgres, 'it does not run as root, and no other user was found', postgresInstall);
+    return { postgres: undefined, postgresFsync: undefined };
+  }
   const { socketFolder } = running.add(
-    await startPostgres(programs, run.folder, ['shop_memory', 'shop_fsync']),
+    await startPostgres(programs, run.folder, ['shop_memory', 'shop_fsync'], account),
   );
   const start = (durability: 'memory' | 'fsync') =>
     startShop(running, [serverFile('fastify-postgres'), socketFolder, `shop_${durability}`, durability]);
