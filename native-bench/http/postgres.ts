@@ -52,11 +52,11 @@ export async function startPostgres(
   { initdb, postgres }: PostgresPrograms,
   parent: string,
   databases: readonly string[],
-  { uid, gid }: Partial<Account>,
+  account: Partial<Account>,
 ): Promise<Started & { readonly socketFolder: string }> {
   const folder = join(parent, 'postgres');
+  const { uid, gid } = account;
   mkdirSync(folder, { mode: 0o700 });
-  const account = uid === undefined || gid === undefined ? {} : { uid, gid };
   if (uid !== undefined && gid !== undefined) {
     chownSync(folder, uid, gid);
     chmodSync(parent, 0o711);

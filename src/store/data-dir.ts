@@ -7,23 +7,12 @@
  *   shard-000/ …    one journal per shard (LMDB), and the tail of durability "commit"
  */
 import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { limits } from '../config.js';
 import { LeiniaoError } from '../errors.js';
+import { syncDir, writeDurably } from './durable-file.js';
 import { requireDatabase } from './lmdb.js';
 
 const dataFormat = 1;
@@ -237,26 +226,6 @@ function probe(path: string, shards: number): void {
     throw diskError(path, cause);
   } finally {
     rmSync(file, { force: true });
-  }
-}
-
-function writeDurably(file: string, bytes: Uint8Array): void {
-  const descriptor = openSync(file, 'w');
-  try {
-    for (let written = 0; written < bytes.length; ) written += writeSync(descriptor, bytes, written);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-/** A file's name is durable once its folder is. */
-function syncDir(path: string): void {
-  const descriptor = openSync(path, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
   }
 }
 

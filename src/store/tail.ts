@@ -3,18 +3,10 @@
  * outlive the process, not a power cut; then the hash chain tells how far the file can be believed. Owned by the
  * shard's thread.
  */
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  ftruncateSync,
-  openSync,
-  readFileSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { commitHeadBytes, commitLayout } from './batch.js';
+import { syncDir, writeDurably } from './durable-file.js';
 import { requireRoom } from './lmdb.js';
 
 /** In a shard's folder. */
@@ -34,13 +26,8 @@ export function putTailAside(path: string, commit: number): void {
   let copy = base;
   // The same commit may be lost more than once.
   for (let again = 2; existsSync(copy); again++) copy = `${base}-${again}`;
-  writeFileSync(copy, bytes, { flag: 'wx', flush: true });
-  const folder = openSync(path, 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
+  writeDurably(copy, bytes, 'wx');
+  syncDir(path);
 }
 
 /** What is in a tail file. */

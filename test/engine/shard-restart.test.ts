@@ -1,140 +1,26 @@
 /**
  * Shards that fail while others go on: what waits is answered, the successor knows every acknowledged order, and what
- * cannot be recovered stays closed. The parts are put together as the engine does it, so that a test can send a shard
- * a command that no engine would, which ends it with an uncaught error.
+ * cannot be recovered stays closed.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readdirSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { Dispatcher } from '../../dist/acceptor/dispatcher.js';
-import { type EventLoop, threadEventLoop } from '../../dist/acceptor/event-loop.js';
-import type { OrderContext } from '../../dist/acceptor/order-answers.js';
-import { OrderDesk } from '../../dist/acceptor/order-desk.js';
-import { clockFrom, clockOrigin } from '../../dist/clock.js';
-import type { Durability } from '../../dist/config.js';
-import type { SaleRecords } from '../../dist/engine/sale-changes.js';
-import { SaleControl } from '../../dist/engine/sale-control.js';
-import { ShardPool } from '../../dist/engine/shard-pool.js';
 import { Opcode, type Reply } from '../../dist/memory/records.js';
-import { allocateSharedMemory } from '../../dist/memory/shared-memory.js';
-import { StockTable } from '../../dist/memory/stock-table.js';
-import { Catalogue } from '../../dist/sale/catalogue.js';
-import { OrderIds } from '../../dist/sale/order-id.js';
 import { Outcome } from '../../dist/sale/outcome.js';
-import { UnsettledPut } from '../../dist/store/catalogue-store.js';
-import { tempDir } from '../support/temp-dir.js';
 import { until, within } from '../support/until.js';
+import { crashAndReopen, inFlightMax, openSale, startParts } from './parts.js';
 
 afterEach(() => {
   vi.restoreAllMocks();
 });
 
-const ordersMax = 4_096;
-const inFlightMax = 256;
-const storeId = 'a'.repeat(32);
-
-interface Failure {
-  readonly shard: number;
-  readonly message: string;
-  readonly retryMs: number | undefined;
-}
-
-async function start(
-  shards: number,
-  durability: Durability = 'fsync',
-  { records, eventLoop = threadEventLoop }: { records?: SaleRecords; eventLoop?: EventLoop } = {},
-) {
-  const dataDir = tempDir();
-  const memory = allocateSharedMemory({ shards, acceptors: 1, inFlightMax, keysPerShardMax: ordersMax });
-  const origin = clockOrigin();
-  const clock = clockFrom(origin);
-  const defects: unknown[] = [];
-  const dispatcher = new Dispatcher({
-    ...{ memory, acceptor: 0, inFlightMax, replyDeadlineMs: 20_000, clock },
-    onDefect: (error) => defects.push(error),
-  });
-  const failures: Failure[] = [];
-  let reopened = 0;
-  const pathOf = (shard: number) => join(dataDir, `shard-${shard}`);
-  const pool: ShardPool = new ShardPool({
-    heapMiBMax: 64,
-    tasks: Array.from({ length: shards }, (_, shard) => ({
-      ...{
-        shard,
-        memory,
-        clock: origin,
-        hashSeed: 7,
-        durability,
-        ordersMax,
-        storePath: pathOf(shard),
-        storeId,
-      },
-      ...{ restarted: false, flushDelayMs: 5 },
-    })),
-    events: {
-      failed: (shard, error, retryMs) => {
-        failures.push({ shard, message: error.message, retryMs });
-        dispatcher.abandon(shard);
-      },
-      closedBadly: (_, error) => defects.push(error),
-      reopened: (shard) => {
-        reopened += 1;
-        void control.retell(shard);
-      },
-    },
-  });
-  const catalogue = new Catalogue(shards);
-  const stock = new StockTable(memory.stock);
-  const onFailure = () => undefined;
-  const control = new SaleControl({ catalogue, dispatcher, stock, records, clock, onFailure, eventLoop });
-  onTestFinished(async () => {
-    await dispatcher.idle();
-    dispatcher.close();
-    await within('the close', pool.close());
-    expect(defects).toEqual([]);
-  });
-  await pool.opened();
-  const context: OrderContext = { dispatcher, catalogue, stock, ids: new OrderIds(1, shards), clock };
-  /** Sends a shard an opcode it does not have. Resolves to what the asker is told. */
-  const crash = (shard: number) =>
-    new Promise<Outcome>((done) => {
-      const sink = { settle: (_: number, reply: Reply) => done(reply.outcome) };
-      expect(dispatcher.order(99 as never, shard, 0, sink, 0)).toBe('dispatched');
-    });
-  return {
-    ...{ catalogue, clock, control, dispatcher, failures, pool, crash, pathOf, desk: new OrderDesk(context) },
-    reopened: () => reopened,
-    /** By SKU: the shard that owns it. */
-    owner: (sku: string) => catalogue.get('s')!.skuById.get(sku)!.shard,
-    line: (sku: string) => control.sku('s', sku)!,
-  };
-}
-
-type Parts = Awaited<ReturnType<typeof start>>;
-
-/** Opens a sale of two SKUs with owners of their own. */
-async function openSale(parts: Parts): Promise<void> {
-  const skus = [
-    { sku: 'a', stock: 1_000, limitPerBuyer: 1 },
-    { sku: 'b', stock: 1_000 },
-  ];
-  expect((await parts.control.putSale('s', { skus })).ok).toBe(true);
-}
-
-/** Crashes a shard and resolves once it is open again. */
-async function crashAndReopen(parts: Parts, shard: number): Promise<void> {
-  const before = parts.reopened();
-  expect(await parts.crash(shard)).toBe(Outcome.shardRecovering);
-  await until('the shard to be open again', () => parts.reopened() > before);
-}
-
 describe('a shard that ends with an uncaught error', () => {
   test.each(['fsync', 'commit'] as const)(
     'comes back with every acknowledged order, key and limit (%s)',
     async (durability) => {
-      const parts = await start(2, durability);
+      const parts = await startParts(2, durability);
       await openSale(parts);
       const shard = parts.owner('a');
       const buyers = Array.from({ length: 300 }, (_, i) => `u-${i}`);
@@ -158,7 +44,7 @@ describe('a shard that ends with an uncaught error', () => {
   );
 
   test('takes nobody else with it: the other shard serves all the while', async () => {
-    const parts = await start(2);
+    const parts = await startParts(2);
     await openSale(parts);
     const shard = parts.owner('a');
     let served = 0;
@@ -183,7 +69,7 @@ describe('a shard that ends with an uncaught error', () => {
   });
 
   test('leaves nobody waiting: what it had and had not begun is answered, and decided once or not at all', async () => {
-    const parts = await start(1);
+    const parts = await startParts(1);
     await openSale(parts);
     const place = (i: number) =>
       parts.desk.place({ sale: 's', sku: 'b', buyer: `u-${i}`, idempotencyKey: `k-${i}` });
@@ -212,7 +98,7 @@ describe('a shard that ends with an uncaught error', () => {
   });
 
   test('answers shard_recovering until then, also where its counter says that nothing is left', async () => {
-    const parts = await start(1);
+    const parts = await startParts(1);
     const skus = [
       { sku: 'none', stock: 0 },
       { sku: 'some', stock: 1 },
@@ -236,7 +122,7 @@ describe('a shard that ends with an uncaught error', () => {
   });
 
   test('learns what its sales became while it was gone', async () => {
-    const parts = await start(2);
+    const parts = await startParts(2);
     await openSale(parts);
     const shard = parts.owner('a');
     await parts.crash(shard);
@@ -255,7 +141,7 @@ describe('a shard that ends with an uncaught error', () => {
 });
 
 test('a shard that opens before it hears of an end takes no order that comes after the end', async () => {
-  const parts = await start(2);
+  const parts = await startParts(2);
   await openSale(parts);
   const shard = parts.owner('a');
   await parts.crash(shard);
@@ -279,7 +165,7 @@ describe('a change to a sale that a shard could not be told of', () => {
   const definition = { skus: ['c', 'd'].map((sku) => ({ sku, stock: 10 })) };
 
   test('harms nobody, whatever is asked next, and is finished by it', async () => {
-    const parts = await start(2);
+    const parts = await startParts(2);
     await openSale(parts);
     await parts.crash(parts.owner('a'));
     expect(await parts.control.putSale('t', definition)).toMatchObject({ code: 'shard_recovering' });
@@ -294,7 +180,7 @@ describe('a change to a sale that a shard could not be told of', () => {
   });
 
   test('is no reason for a shard to fail where it is told the rest without the beginning', async () => {
-    const parts = await start(1);
+    const parts = await startParts(1);
     await openSale(parts);
     const { skus, ...sale } = parts.catalogue.get('s')!;
     const unknown = { ...sale, skus, number: 77 };
@@ -311,7 +197,7 @@ describe('a change to a sale that a shard could not be told of', () => {
 });
 
 test('a sale whose replacement came to nothing opens, also where a shard could not be told so at first', async () => {
-  const parts = await start(2);
+  const parts = await startParts(2);
   const startsAt = new Date(Date.now() + 1_000).toISOString();
   const later = (stock: number) => ({ startsAt, skus: ['a', 'b'].map((sku) => ({ sku, stock })) });
   expect((await parts.control.putSale('s', later(10))).ok).toBe(true);
@@ -341,7 +227,7 @@ test('a sale whose replacement came to nothing opens, also where a shard could n
 
 describe('a shard that cannot be recovered', () => {
   test('stays closed and says why, while the others serve', async () => {
-    const parts = await start(2);
+    const parts = await startParts(2);
     await openSale(parts);
     const shard = parts.owner('a');
     const batch = (from: number) =>
@@ -361,7 +247,7 @@ describe('a shard that cannot be recovered', () => {
 
   test('is one whose store has gone: a new one would sell its stock again', async () => {
     for (const durability of ['fsync', 'commit'] as const) {
-      const parts = await start(2, durability);
+      const parts = await startParts(2, durability);
       await openSale(parts);
       const shard = parts.owner('a');
       expect(await parts.desk.place({ sale: 's', sku: 'a', buyer: 'u' })).toMatchObject({ ok: true });
@@ -377,7 +263,7 @@ describe('a shard that cannot be recovered', () => {
   });
 
   test('is one with durability memory: started again it would sell its stock twice', async () => {
-    const parts = await start(2, 'memory');
+    const parts = await startParts(2, 'memory');
     await openSale(parts);
     const shard = parts.owner('a');
     await parts.crash(shard);
@@ -404,7 +290,7 @@ function scribble(folder: string): void {
 }
 
 test('a shard whose store had no locks when it was opened is open again once they can be made anew', async () => {
-  const parts = await start(1);
+  const parts = await startParts(1);
   await openSale(parts);
   expect(await parts.desk.place({ sale: 's', sku: 'a', buyer: 'u' })).toMatchObject({ ok: true });
   // As long as somebody has it open, locks are taken as they are.
@@ -437,102 +323,3 @@ function destroyLocks(path: string): number {
   closeSync(descriptor);
   return kinds.length;
 }
-
-describe('a replacement of which nobody knows whether it is stored', () => {
-  /** A disk that says what a test has it say, and timers that go off when the test has them. */
-  async function unsettled() {
-    const put = vi.fn<SaleRecords['put']>(async () => undefined);
-    const settle = vi.fn<SaleRecords['settle']>(async () => Promise.reject(new Error('still failing')));
-    const timers: { readonly action: () => void; readonly delayMs: number }[] = [];
-    const later = (action: () => void, delayMs: number) => void timers.push({ action, delayMs });
-    const parts = await start(1, 'fsync', {
-      records: { put, settle },
-      eventLoop: { ...threadEventLoop, later },
-    });
-    const startsAt = new Date(parts.clock() + 3_600_000).toISOString();
-    const replace = async (stock: number) =>
-      await parts.control.putSale('s', { startsAt, skus: [{ sku: 'a', stock }] });
-    expect(await replace(100)).toMatchObject({ ok: true });
-    /** Has the oldest timer go off. Resolves once what it did is through. */
-    const goOff = async () => {
-      timers.shift()!.action();
-      await parts.control.idle();
-    };
-    return { parts, put, settle, timers, replace, goOff, frozen: () => parts.catalogue.get('s')!.frozen };
-  }
-
-  test('keeps its sale frozen, also from what the replacement before it has left to do', async () => {
-    const { parts, put, settle, timers, replace, goOff, frozen } = await unsettled();
-    put.mockRejectedValueOnce(new Error('full'));
-    // The shard cannot be asked to let the sale go on.
-    const { dispatcher } = parts;
-    const sale = dispatcher.sale.bind(dispatcher);
-    vi.spyOn(dispatcher, 'sale').mockImplementation((opcode, ...rest) =>
-      opcode === Opcode.unfreeze ? 'overloaded' : sale(opcode, ...rest),
-    );
-    const room = vi.spyOn(dispatcher, 'awaitRoom').mockReturnValueOnce(false);
-    expect(await replace(60)).toMatchObject({ ok: false, code: 'overloaded' });
-    expect(room).toHaveBeenCalledOnce();
-    vi.restoreAllMocks();
-    expect(timers).toHaveLength(1);
-    put.mockRejectedValueOnce(new UnsettledPut([], 'nobody knows'));
-    expect(await replace(50)).toMatchObject({ ok: false, code: 'overloaded' });
-    expect(frozen()).toBe(true);
-    await goOff();
-    expect(frozen()).toBe(true);
-    // It is there: what it asked for is carried out, and then nothing keeps the sale.
-    settle.mockResolvedValueOnce(true);
-    await goOff();
-    expect(parts.line('a')).toMatchObject({ total: 50, available: 50 });
-    await goOff();
-    expect(timers).toHaveLength(0);
-    expect(frozen()).toBe(false);
-    expect(await replace(40)).toMatchObject({ ok: true });
-    expect(parts.line('a')).toMatchObject({ total: 40 });
-  });
-
-  test('is looked for less and less often, and by one timer alone', async () => {
-    const { put, settle, timers, replace, goOff, frozen } = await unsettled();
-    put.mockRejectedValueOnce(new UnsettledPut([], 'nobody knows'));
-    expect(await replace(50)).toMatchObject({ ok: false, code: 'overloaded' });
-    const delays: number[] = [];
-    for (let look = 1; look <= 9; look++) {
-      // An operator who asks starts no second one.
-      expect(await replace(40)).toMatchObject({ ok: false, code: 'overloaded' });
-      expect(timers).toHaveLength(1);
-      delays.push(timers[0]!.delayMs);
-      await goOff();
-      expect(settle).toHaveBeenCalledTimes(2 * look);
-    }
-    expect(delays.map((delayMs) => delayMs / 1_000)).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60]);
-    // It is not there.
-    settle.mockResolvedValueOnce(false);
-    await goOff();
-    expect(timers).toHaveLength(0);
-    expect(frozen()).toBe(false);
-    expect(await replace(40)).toMatchObject({ ok: true });
-  });
-
-  test('sells nothing either after its shard was started again and has forgotten that the sale is frozen', async () => {
-    const { parts, put, settle, goOff, frozen } = await unsettled();
-    const startsAt = new Date(parts.clock() + 300).toISOString();
-    const skus = [{ sku: 'a', stock: 100 }];
-    expect(await parts.control.putSale('s', { startsAt, skus })).toMatchObject({ ok: true });
-    put.mockRejectedValueOnce(new UnsettledPut([], 'nobody knows'));
-    const outcome = await parts.control.putSale('s', { startsAt, skus: [{ sku: 'a', stock: 50 }] });
-    expect(outcome).toMatchObject({ ok: false, code: 'overloaded' });
-    await crashAndReopen(parts, 0);
-    await parts.control.idle();
-    await until('the sale would have opened', () => parts.clock() > Date.parse(startsAt));
-    expect(frozen()).toBe(true);
-    // With a key the shard itself has to say so.
-    for (const idempotencyKey of [undefined, 'k']) {
-      const key = idempotencyKey === undefined ? {} : { idempotencyKey };
-      const order = await parts.desk.place({ sale: 's', sku: 'a', buyer: 'u', ...key });
-      expect(order.ok || order.code).toMatch(/^(not_started|paused)$/);
-    }
-    settle.mockResolvedValueOnce(false);
-    await goOff();
-    expect(await parts.desk.place({ sale: 's', sku: 'a', buyer: 'u' })).toMatchObject({ ok: true });
-  });
-});

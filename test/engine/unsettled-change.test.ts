@@ -4,12 +4,21 @@
  */
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { threadEventLoop } from '../../dist/acceptor/event-loop.js';
+import type { SaleRecords } from '../../dist/engine/sale-changes.js';
 import { Engine } from '../../dist/index.js';
+import { Opcode } from '../../dist/memory/records.js';
+import { UnsettledPut } from '../../dist/store/catalogue-store.js';
 import { tempDir } from '../support/temp-dir.js';
 import { makeUnreadable } from '../support/unreadable-database.js';
 import { until } from '../support/until.js';
 import { expectRefusal, order, sku, small, start } from './embedded.js';
+import { crashAndReopen, startParts } from './parts.js';
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 const inAnHour = () => new Date(Date.now() + 3_600_000).toISOString();
 
@@ -54,6 +63,105 @@ describe('a replacement of which nobody knows whether it is stored', () => {
     mend();
     const again = await start({ dataDir, durability: 'fsync' });
     expect(await again.putSale('s', before)).toMatchObject({ ok: true, created: false });
+  });
+});
+
+describe('a replacement of which nobody knows for long whether it is stored', () => {
+  /** A disk that says what a test has it say, and timers that go off when the test has them. */
+  async function unsettled() {
+    const put = vi.fn<SaleRecords['put']>(async () => undefined);
+    const settle = vi.fn<SaleRecords['settle']>(async () => Promise.reject(new Error('still failing')));
+    const timers: { readonly action: () => void; readonly delayMs: number }[] = [];
+    const later = (action: () => void, delayMs: number) => void timers.push({ action, delayMs });
+    const parts = await startParts(1, 'fsync', {
+      records: { put, settle },
+      eventLoop: { ...threadEventLoop, later },
+    });
+    const startsAt = new Date(parts.clock() + 3_600_000).toISOString();
+    const replace = async (stock: number) =>
+      await parts.control.putSale('s', { startsAt, skus: [{ sku: 'a', stock }] });
+    expect(await replace(100)).toMatchObject({ ok: true });
+    /** Has the oldest timer go off. Resolves once what it did is through. */
+    const goOff = async () => {
+      timers.shift()!.action();
+      await parts.control.idle();
+    };
+    return { parts, put, settle, timers, replace, goOff, frozen: () => parts.catalogue.get('s')!.frozen };
+  }
+
+  test('keeps its sale frozen, also from what the replacement before it has left to do', async () => {
+    const { parts, put, settle, timers, replace, goOff, frozen } = await unsettled();
+    put.mockRejectedValueOnce(new Error('full'));
+    // The shard cannot be asked to let the sale go on.
+    const { dispatcher } = parts;
+    const sale = dispatcher.sale.bind(dispatcher);
+    vi.spyOn(dispatcher, 'sale').mockImplementation((opcode, ...rest) =>
+      opcode === Opcode.unfreeze ? 'overloaded' : sale(opcode, ...rest),
+    );
+    const room = vi.spyOn(dispatcher, 'awaitRoom').mockReturnValueOnce(false);
+    expect(await replace(60)).toMatchObject({ ok: false, code: 'overloaded' });
+    expect(room).toHaveBeenCalledOnce();
+    vi.restoreAllMocks();
+    expect(timers).toHaveLength(1);
+    put.mockRejectedValueOnce(new UnsettledPut([], 'nobody knows'));
+    expect(await replace(50)).toMatchObject({ ok: false, code: 'overloaded' });
+    expect(frozen()).toBe(true);
+    await goOff();
+    expect(frozen()).toBe(true);
+    // It is there: what it asked for is carried out, and then nothing keeps the sale.
+    settle.mockResolvedValueOnce(true);
+    await goOff();
+    expect(parts.line('a')).toMatchObject({ total: 50, available: 50 });
+    await goOff();
+    expect(timers).toHaveLength(0);
+    expect(frozen()).toBe(false);
+    expect(await replace(40)).toMatchObject({ ok: true });
+    expect(parts.line('a')).toMatchObject({ total: 40 });
+  });
+
+  test('is looked for less and less often, and by one timer alone', async () => {
+    const { put, settle, timers, replace, goOff, frozen } = await unsettled();
+    put.mockRejectedValueOnce(new UnsettledPut([], 'nobody knows'));
+    expect(await replace(50)).toMatchObject({ ok: false, code: 'overloaded' });
+    const delays: number[] = [];
+    for (let look = 1; look <= 9; look++) {
+      // An operator who asks starts no second one.
+      expect(await replace(40)).toMatchObject({ ok: false, code: 'overloaded' });
+      expect(timers).toHaveLength(1);
+      delays.push(timers[0]!.delayMs);
+      await goOff();
+      expect(settle).toHaveBeenCalledTimes(2 * look);
+    }
+    expect(delays.map((delayMs) => delayMs / 1_000)).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    // It is not there.
+    settle.mockResolvedValueOnce(false);
+    await goOff();
+    expect(timers).toHaveLength(0);
+    expect(frozen()).toBe(false);
+    expect(await replace(40)).toMatchObject({ ok: true });
+  });
+
+  test('sells nothing either after its shard was started again and has forgotten that the sale is frozen', async () => {
+    const { parts, put, settle, goOff, frozen } = await unsettled();
+    const startsAt = new Date(parts.clock() + 300).toISOString();
+    const skus = [{ sku: 'a', stock: 100 }];
+    expect(await parts.control.putSale('s', { startsAt, skus })).toMatchObject({ ok: true });
+    put.mockRejectedValueOnce(new UnsettledPut([], 'nobody knows'));
+    const outcome = await parts.control.putSale('s', { startsAt, skus: [{ sku: 'a', stock: 50 }] });
+    expect(outcome).toMatchObject({ ok: false, code: 'overloaded' });
+    await crashAndReopen(parts, 0);
+    await parts.control.idle();
+    await until('the sale would have opened', () => parts.clock() > Date.parse(startsAt));
+    expect(frozen()).toBe(true);
+    // With a key the shard itself has to say so.
+    for (const idempotencyKey of [undefined, 'k']) {
+      const key = idempotencyKey === undefined ? {} : { idempotencyKey };
+      const order = await parts.desk.place({ sale: 's', sku: 'a', buyer: 'u', ...key });
+      expect(order.ok || order.code).toMatch(/^(not_started|paused)$/);
+    }
+    settle.mockResolvedValueOnce(false);
+    await goOff();
+    expect(await parts.desk.place({ sale: 's', sku: 'a', buyer: 'u' })).toMatchObject({ ok: true });
   });
 });
 
