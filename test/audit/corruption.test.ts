@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Finding } from '../../dist/audit/wrong.js';
 import { Engine } from '../../dist/index.js';
 import { Journal } from '../../dist/store/journal.js';
+import { effort } from '../support/effort.js';
 import { seeded, wholeNumbersFrom } from '../support/random.js';
 import { seed } from '../support/seed.js';
 import { sellOneEvening } from '../support/sold-out-evening.js';
@@ -16,7 +17,7 @@ import { makeTempDir, removeTempDir, tempDir } from '../support/temp-dir.js';
 
 const script = join(import.meta.dirname, '../support/audit-folders.mjs');
 const shards = 3;
-const flips = 300;
+const flips = effort(60, 300);
 
 interface Result {
   readonly path: string;

@@ -5,6 +5,7 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type AuditReport, audit } from '../../dist/audit/audit.js';
 import { Engine, type Order } from '../../dist/index.js';
+import { effort } from '../support/effort.js';
 import { runCli } from '../support/run-cli.js';
 import { sellOneEvening } from '../support/sold-out-evening.js';
 import { tempDir } from '../support/temp-dir.js';
@@ -113,7 +114,7 @@ describe.each(['fsync', 'commit'] as const)('with durability %s', (durability) =
     };
     const sellers = Array.from({ length: 32 }, sell);
     const counts: number[] = [];
-    for (let i = 0; i < 5; i++) {
+    for (let i = 0; i < effort(3, 5); i++) {
       const { code, stdout, stderr } = await runCli('audit', dataDir, '--json');
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
       const report = JSON.parse(stdout) as AuditReport;

@@ -3,6 +3,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { Api, type OrderJson } from '../support/api.js';
+import { effort } from '../support/effort.js';
 import { randomFrom, seed } from '../support/seed.js';
 import { ServeProcess } from '../support/serve-process.js';
 import { tempDir } from '../support/temp-dir.js';
@@ -155,8 +156,8 @@ async function checkKeys(api: Api, memory: Memory): Promise<void> {
 }
 
 describe.each([
-  ['fsync', 5],
-  ['commit', 3],
+  ['fsync', effort(2, 5)],
+  ['commit', effort(2, 3)],
 ] as const)(`with durability %s (LEINIAO_TEST_SEED=${seed})`, (durability, kills) => {
   test('a server killed again and again in a storm has forgotten nothing that it acknowledged', async () => {
     const random = randomFrom(seed);

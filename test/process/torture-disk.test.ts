@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Api } from '../support/api.js';
 import { CrashRun } from '../support/crash-run.js';
+import { effort } from '../support/effort.js';
 import { seeded } from '../support/random.js';
 import { randomFrom, seed } from '../support/seed.js';
 import { BreakableDisk, SmallDisk } from '../support/small-disk.js';
@@ -56,7 +57,7 @@ describe.skipIf(excused)(seeded('every promise is kept on a disk'), () => {
     const disk = new SmallDisk(16);
     const run = runOn(disk.path);
     await run.begins();
-    for (let times = 0; times < 3; times++) {
+    for (let times = 0; times < effort(1, 3); times++) {
       await run.acknowledges(100);
       disk.fill();
       await run.turnsAway(50);

@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { CrashRun } from '../support/crash-run.js';
+import { effort } from '../support/effort.js';
 import { seeded } from '../support/random.js';
 import { randomFrom, seed } from '../support/seed.js';
 import { tempDir } from '../support/temp-dir.js';
@@ -14,8 +15,8 @@ const lifeMsMax = 500;
 const startMsMax = 350;
 
 test.each([
-  ['fsync', 3, 20],
-  ['commit', 2, 6],
+  ['fsync', 3, effort(5, 20)],
+  ['commit', 2, effort(3, 6)],
 ] as const)(
   seeded('with durability %s on %i shards, killed %i times or more, it keeps every promise'),
   async (...row) => {

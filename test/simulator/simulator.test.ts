@@ -10,6 +10,7 @@ import { Status } from '../../dist/sale/order-state.js';
 import { BuyerTable } from '../../dist/shard/buyers.js';
 import { ShardState } from '../../dist/shard/state.js';
 import { Journal } from '../../dist/store/journal.js';
+import { effort } from '../support/effort.js';
 import { seed } from '../support/seed.js';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.js';
 import { simulate } from './simulation.js';
@@ -22,8 +23,8 @@ afterEach(() => {
 
 const run = (number: number) => simulate(number, join(folder, `${number}`));
 
-const fixedSeeds = Array.from({ length: 150 }, (_, i) => i + 1);
-const freshSeeds = Array.from({ length: 50 }, (_, i) => (seed + i) % 2 ** 31);
+const fixedSeeds = Array.from({ length: effort(40, 150) }, (_, i) => i + 1);
+const freshSeeds = Array.from({ length: effort(10, 50) }, (_, i) => (seed + i) % 2 ** 31);
 
 /** They take seconds, and many times as long on a machine that is busy. */
 const seedsMsMax = 240_000;
