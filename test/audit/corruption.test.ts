@@ -150,7 +150,7 @@ test(seeded(`${flips} damaged bytes anywhere in a database are found, or change 
 test(seeded('a database cut short, or with a spoilt page, is found or exports the same'), () => {
   const random = wholeNumbersFrom(seed + 2);
   const folder = tempDir();
-  const paths = Array.from({ length: 90 }, (_, i) => {
+  const paths = Array.from({ length: effort(30, 90) }, (_, i) => {
     const shard = random(shards);
     return damaged(join(folder, `${i}`), shard, (bytes) => {
       if (i % 3 === 0) return bytes.subarray(0, random(bytes.length));

@@ -13,8 +13,10 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import timers from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { audit } from '../../dist/audit/audit.js';
 import { CannotAudit } from '../../dist/audit/cannot-audit.js';
 import { limits } from '../../dist/config.js';
@@ -25,18 +27,22 @@ import { ForgedJournal, opensMs, writeFolder } from '../support/forged-folder.js
 import { tempDir } from '../support/temp-dir.js';
 
 /** The auditor looks again, after a pause, at a database that looks damaged: what happens in each pause. */
-const pauses = vi.hoisted(() => ({ happens: (): void => undefined, count: 0 }));
+const pauses = { happens: (): void => undefined, count: 0 };
 
-vi.mock('node:timers/promises', () => ({
-  setTimeout: async () => {
-    pauses.count += 1;
-    pauses.happens();
-  },
-}));
-
-afterEach(() => {
+beforeEach(() => {
   pauses.happens = () => undefined;
   pauses.count = 0;
+  vi.spyOn(timers, 'setTimeout').mockImplementation(async () => {
+    pauses.count += 1;
+    pauses.happens();
+    return undefined as never;
+  });
+  syncBuiltinESMExports();
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  syncBuiltinESMExports();
 });
 
 describe('there is nothing to audit', () => {

@@ -213,7 +213,7 @@ test('a sale replaced before it opens is the new one after a kill', async () => 
     skus: Array.from({ length: 1 + (n % 7) }, (_, i) => ({ sku: `sku-${(n + i) % 9}`, stock: 100 * n + i })),
   });
   let acknowledged = 0;
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < effort(2, 3); round++) {
     const server = await ServeProcess.listening(...args);
     const api = new Api(await server.url(), 1);
     try {

@@ -15,8 +15,8 @@ const lifeMsMax = 500;
 const startMsMax = 350;
 
 test.each([
-  ['fsync', 3, effort(5, 20)],
-  ['commit', 2, effort(3, 6)],
+  ['fsync', 3, effort(4, 20)],
+  ['commit', 2, effort(2, 6)],
 ] as const)(
   seeded('with durability %s on %i shards, killed %i times or more, it keeps every promise'),
   async (...row) => {

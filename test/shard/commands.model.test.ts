@@ -7,6 +7,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { lanes } from '../../dist/shard/order-commands.js';
+import { effort } from '../support/effort.js';
 import { type Runs, runs, seeded } from '../support/random.js';
 import type { Request } from '../support/requests.js';
 import { type Answer, ShardModel } from '../support/shard-model.js';
@@ -89,7 +90,7 @@ describe(seeded('commands called directly'), () => {
   }
 
   test('answer and count as the model does, and the journal leads to the same state', () => {
-    answersMet(runs(100));
+    answersMet(runs(effort(30, 100)));
   });
 
   test('with every answer that the contract knows, so that the generator tests what it says', () => {

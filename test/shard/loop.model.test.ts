@@ -10,6 +10,7 @@ import { Counters, ShardCount } from '../../dist/memory/counters.js';
 import { ShardState as Lifecycle, ThreadTable } from '../../dist/memory/thread-table.js';
 import { Outcome } from '../../dist/sale/outcome.js';
 import { lanes } from '../../dist/shard/order-commands.js';
+import { effort } from '../support/effort.js';
 import { runs, seeded } from '../support/random.js';
 import type { Place } from '../support/requests.js';
 import { ShardModel } from '../support/shard-model.js';
@@ -119,7 +120,7 @@ describe(seeded('a shard turned by its loop, over rings and a store'), () => {
       compare(last.state, model, false);
       compareHolds(last.state, model);
     });
-    await fc.assert(property, runs(120));
+    await fc.assert(property, runs(effort(40, 120)));
   });
 
   test('answers a batch of more requests than it looks ahead at, each one, in the order in which they came', async () => {

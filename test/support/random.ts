@@ -1,5 +1,4 @@
 /** What random tests share beside the seed: their names, fast-check's parameters, and whole numbers. */
-import { effort } from './effort.js';
 import { randomFrom, seed } from './seed.js';
 
 /** A title that says how to repeat a failure. */
@@ -13,9 +12,9 @@ export interface Runs {
   readonly numRuns: number;
 }
 
-/** fast-check's parameters for `numRuns` runs from the seed, with full effort; else for a share of them. */
+/** fast-check's parameters for `numRuns` runs from the seed. */
 export function runs(numRuns: number): Runs {
-  return { seed, numRuns: effort(Math.ceil(numRuns / 4), numRuns) };
+  return { seed, numRuns };
 }
 
 /** Whole numbers from 0 below a limit, the same ones for the same start. */
