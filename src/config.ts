@@ -79,9 +79,9 @@ export const limits = {
   waitersMax: 1_024,
   /** A shard that could not be told that a replacement came to nothing is told again after so long. */
   unfreezeRetryMs: 100,
-  /** A change of which nobody knows whether it is on disk is looked for again after so long, and then twice as long, ... */
+  /** A change of which nobody knows whether it is on disk is looked for again after so long, and then twice as long. */
   settleRetryMs: 1_000,
-  /** ... up to this. */
+  /** The longest between two looks for such a change. */
   settleRetryMsMax: 60_000,
   /** Changes to sales that may wait for the one under way. */
   controlPendingMax: 64,
@@ -143,4 +143,8 @@ assert(limits.repliesPerRing % limits.lookAheadLanes === 0, 'a ring comes after 
 assert(limits.controlWindow <= limits.inFlightMin, 'a window fits in flight');
 assert(limits.stockMax < 2 ** 31, 'a counter fits an Int32');
 assert(limits.shardRetryMsMin <= limits.shardRetryMsMax, 'pauses between restarts grow to their limit');
+assert(
+  limits.settleRetryMs <= limits.settleRetryMsMax,
+  'pauses between looks for a change grow to their limit',
+);
 assert(limits.recoveryPieceMs <= limits.recoveryPauseMsMax, 'a pause may be as long as the piece before it');

@@ -43,11 +43,18 @@ export class ShardJournal {
     // The tail first: what leaves it afterwards is in the snapshot then.
     const tail = readTail(join(path, 'tail.bin'));
     const snapshot = await openSnapshot<number>({ path, name: 'commits', keyEncoding: 'uint32' });
-    const journal = new ShardJournal(shard, new Chain(folder.storeId, shard), snapshot, tail);
-    for (const torn of tornTailsIn(path)) {
-      journal.notes.push(`an earlier tail did not continue the chain to its end, and was put aside: ${torn}`);
+    try {
+      const journal = new ShardJournal(shard, new Chain(folder.storeId, shard), snapshot, tail);
+      for (const aside of tornTailsIn(path)) {
+        journal.notes.push(
+          `an earlier tail did not continue the chain to its end, and was put aside: ${aside}`,
+        );
+      }
+      return journal;
+    } catch (error) {
+      await snapshot.close();
+      throw error;
     }
-    return journal;
   }
 
   /** How many commits there are, the tail's not counted. */

@@ -32,7 +32,7 @@ export function readTail(path: string): Tail {
 /** The tails that an engine put aside in a shard's folder because they did not continue the chain to their end, by path. */
 export function tornTailsIn(path: string): string[] {
   const names = readdirSync(path).filter((name) => name.startsWith('tail.bin.torn-'));
-  return names.sort().map((name) => join(path, name));
+  return names.sort(new Intl.Collator('en', { numeric: true }).compare).map((name) => join(path, name));
 }
 
 function readWhole(path: string): Buffer {

@@ -106,7 +106,7 @@ async function runExport(dataDir: string, flags: Flags): Promise<number> {
 /** Runs what judges a data folder: where it fails by itself, that must not look like a verdict. */
 async function judging(judge: () => Promise<number>): Promise<number> {
   let code: number | undefined;
-  // LMDB's binding works in timers as well, and some of it may fail when all has been said.
+  // LMDB's binding works in timers as well. What fails there is told; a verdict that was given by then stands.
   process.once('uncaughtException', (error) => {
     reportFailure(error);
     // Not `process.exitCode`: what failed may keep the process alive for good.

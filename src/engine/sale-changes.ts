@@ -17,6 +17,10 @@ export interface SaleChange {
   readonly giveUp: () => Promise<void>;
 }
 
+interface UnsettledChange extends SaleChange {
+  readonly saleId: string;
+}
+
 /** Does something after a while, in its turn among the changes. Is told what to say where that throws. */
 export type Later = (delayMs: number, failure: string, action: () => Promise<void>) => void;
 
@@ -28,8 +32,7 @@ export class SaleChanges {
   readonly #onFailure: (error: unknown, what: string) => void;
   readonly #later: Later;
   /** It comes before any other change. */
-  #unsettled: SaleChange | undefined = undefined;
-  #settlingLater = false;
+  #unsettled: UnsettledChange | undefined = undefined;
 
   /** @param options.records undefined when nothing is stored */
   constructor(options: {
@@ -42,9 +45,9 @@ export class SaleChanges {
     this.#later = options.later;
   }
 
-  /** Whether there is a change of which nobody knows whether it is on disk. */
-  get unsettled(): boolean {
-    return this.#unsettled !== undefined;
+  /** Whether there is a change to this sale of which nobody knows whether it is on disk. */
+  isUnsettled(saleId: string): boolean {
+    return this.#unsettled?.saleId === saleId;
   }
 
   /**
@@ -58,8 +61,8 @@ export class SaleChanges {
     } catch (error) {
       this.#onFailure(error, 'a change to a sale could not be stored');
       if (error instanceof UnsettledPut) {
-        this.#unsettled = change;
-        this.#settleLater(limits.settleRetryMs);
+        this.#unsettled = { ...change, saleId: record.id };
+        this.#settleLater(this.#unsettled, limits.settleRetryMs);
         return overloaded('Whether the change is stored is not known yet; it may still take effect.');
       }
       await change.giveUp();
@@ -91,14 +94,11 @@ export class SaleChanges {
     return undefined;
   }
 
-  /** Less and less often: each look at a disk that fails takes the acceptor's time. */
-  #settleLater(delayMs: number): void {
-    if (this.#settlingLater) return;
-    this.#settlingLater = true;
+  /** Less and less often, as long as it is this one: a disk that fails is not mended by looks at it. */
+  #settleLater(change: UnsettledChange, delayMs: number): void {
     this.#later(delayMs, 'a change to a sale could not be ended', async () => {
-      this.#settlingLater = false;
-      if ((await this.settle()) === undefined) return;
-      this.#settleLater(Math.min(2 * delayMs, limits.settleRetryMsMax));
+      if (this.#unsettled !== change || (await this.settle()) === undefined) return;
+      this.#settleLater(change, Math.min(2 * delayMs, limits.settleRetryMsMax));
     });
   }
 }

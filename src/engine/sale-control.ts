@@ -168,8 +168,8 @@ export class SaleControl implements SaleOperator {
   #unfreezeLater(sale: CatalogueSale): void {
     const failure = 'a sale could not be let go on after a replacement that failed';
     this.#later(limits.unfreezeRetryMs, failure, async () => {
-      // It may be the next replacement of this very sale, which has to stay frozen then.
-      if (this.#changes.unsettled) this.#unfreezeLater(sale);
+      // The next replacement of this very sale has to keep it frozen.
+      if (this.#changes.isUnsettled(sale.id)) this.#unfreezeLater(sale);
       else await this.#unfreeze(sale);
     });
   }

@@ -78,7 +78,6 @@ export class CatalogueStore {
       write(this.#open!, sale);
     } catch (error) {
       this.#unsettled = sale;
-      await this.#close();
       if (!(await this.#settle(sale, error))) throw error;
     }
   }
@@ -97,6 +96,8 @@ export class CatalogueStore {
   /** @param failed what the write failed with: where this fails too, that came first */
   async #settle(sale: SealedSale, failed: unknown): Promise<boolean> {
     try {
+      // What it failed in is not believed any more.
+      await this.#close();
       this.#open = openCatalogue(this.#path);
       const there = this.#open.sales.get(sale.id)?.equals(sale.bytes) === true;
       if (there) {
@@ -107,7 +108,8 @@ export class CatalogueStore {
       this.#unsettled = undefined;
       return there;
     } catch (error) {
-      await this.#close();
+      // What fails here as well says no more than that.
+      await this.#close().catch(() => undefined);
       throw new UnsettledPut([failed, error], `${(failed as Error).message}; ${(error as Error).message}`);
     }
   }
@@ -120,8 +122,11 @@ export class CatalogueStore {
     const open = this.#open;
     this.#open = undefined;
     if (open === undefined) return;
-    closeSync(open.descriptor);
-    await open.environment.close();
+    try {
+      closeSync(open.descriptor);
+    } finally {
+      await open.environment.close();
+    }
   }
 }
 
@@ -135,7 +140,7 @@ function openCatalogue(path: string): OpenCatalogue {
       descriptor: openSync(join(path, databaseFile), 'r'),
     };
   } catch (cause) {
-    void environment.close();
+    environment.close().catch(() => undefined);
     throw lmdbFailure(path, cause);
   }
 }

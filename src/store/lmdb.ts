@@ -80,7 +80,8 @@ export function lmdbFailure(what: string, cause: unknown): LeiniaoError {
   const { message } = cause as Error;
   if (!noReader.test(message)) return new LeiniaoError(codeOf(cause), `${what}: ${message}`, { cause });
   const why =
-    'no reader can begin just now; does a process of the same id, in another container, use this folder as well?';
+    'no reader can begin just now; does a process of the same id, in another container, use this folder as well? ' +
+    'if not, and it stays so, start this process again';
   return new LeiniaoError('data_dir_unwritable', `${what}: ${why} (${message})`, { cause });
 }
 

@@ -3,7 +3,7 @@
  * outlive the process, not a power cut; then the hash chain tells how far the file can be believed. Owned by the
  * shard's thread.
  */
-import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { commitHeadBytes, commitLayout } from './batch.js';
 import { syncDir, writeDurably } from './durable-file.js';
@@ -26,7 +26,13 @@ export function putTailAside(path: string, commit: number): void {
   let copy = base;
   // The same commit may be lost more than once.
   for (let again = 2; existsSync(copy); again++) copy = `${base}-${again}`;
-  writeDurably(copy, bytes, 'wx');
+  try {
+    writeDurably(copy, bytes, 'wx');
+  } catch (error) {
+    // The tail is still there: half a copy of it helps nobody.
+    rmSync(copy, { force: true });
+    throw error;
+  }
   syncDir(path);
 }
 

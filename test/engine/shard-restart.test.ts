@@ -289,27 +289,31 @@ function scribble(folder: string): void {
   closeSync(descriptor);
 }
 
-test('a shard whose store had no locks when it was opened is open again once they can be made anew', async () => {
-  const parts = await startParts(1);
-  await openSale(parts);
-  expect(await parts.desk.place({ sale: 's', sku: 'a', buyer: 'u' })).toMatchObject({ ok: true });
-  // As long as somebody has it open, locks are taken as they are.
-  const script = join(import.meta.dirname, '../support/hold-environment.mjs');
-  const holder = spawn(process.execPath, [script, parts.pathOf(0)], { stdio: ['pipe', 'pipe', 'inherit'] });
-  onTestFinished(() => void holder.kill('SIGKILL'));
-  await within('somebody else has it open', once(holder.stdout, 'data'));
-  const before = parts.reopened();
-  const crashed = parts.crash(0);
-  const destroyed = until('the locks are destroyed', () => destroyLocks(parts.pathOf(0)) === 3);
-  expect(await crashed).toBe(Outcome.shardRecovering);
-  await destroyed;
-  await until('it cannot be opened', () => parts.failures.length >= 3);
-  for (const { message } of parts.failures.slice(1)) expect(message).toContain('no reader can begin');
-  expect(parts.reopened()).toBe(before);
-  holder.stdin.end();
-  await until('the shard to be open again', () => parts.reopened() > before);
-  expect(parts.line('a')).toMatchObject({ total: 1_000, held: 1 });
-});
+// What a destroyed lock looks like is glibc's affair.
+test.runIf(process.platform === 'linux')(
+  'a shard whose store had no locks when it was opened is open again once they can be made anew',
+  async () => {
+    const parts = await startParts(1);
+    await openSale(parts);
+    expect(await parts.desk.place({ sale: 's', sku: 'a', buyer: 'u' })).toMatchObject({ ok: true });
+    // As long as somebody has it open, locks are taken as they are.
+    const script = join(import.meta.dirname, '../support/hold-environment.mjs');
+    const holder = spawn(process.execPath, [script, parts.pathOf(0)], { stdio: ['pipe', 'pipe', 'inherit'] });
+    onTestFinished(() => void holder.kill('SIGKILL'));
+    await within('somebody else has it open', once(holder.stdout, 'data'));
+    const before = parts.reopened();
+    // While its first user sells on: a lock that is destroyed is noticed by who opens next.
+    expect(destroyLocks(parts.pathOf(0))).toBe(3);
+    const crashed = parts.crash(0);
+    expect(await crashed).toBe(Outcome.shardRecovering);
+    await until('it cannot be opened', () => parts.failures.length >= 3);
+    for (const { message } of parts.failures.slice(1)) expect(message).toContain('no reader can begin');
+    expect(parts.reopened()).toBe(before);
+    holder.stdin.end();
+    await until('the shard to be open again', () => parts.reopened() > before);
+    expect(parts.line('a')).toMatchObject({ total: 1_000, held: 1 });
+  },
+);
 
 /** Does to the locks of an environment what `pthread_mutex_destroy` does to them. Returns how many there were. */
 function destroyLocks(path: string): number {

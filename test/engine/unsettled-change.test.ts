@@ -141,9 +141,59 @@ describe('a replacement of which nobody knows for long whether it is stored', ()
     expect(await replace(40)).toMatchObject({ ok: true });
   });
 
+  test('that an operator saw ended leaves the next one its own, short pause', async () => {
+    const { put, settle, timers, replace, goOff } = await unsettled();
+    put.mockRejectedValueOnce(new UnsettledPut([], 'nobody knows'));
+    expect(await replace(50)).toMatchObject({ ok: false, code: 'overloaded' });
+    await goOff();
+    await goOff();
+    settle.mockResolvedValueOnce(false);
+    put.mockRejectedValueOnce(new UnsettledPut([], 'nobody knows'));
+    expect(await replace(40)).toMatchObject({ ok: false, code: 'overloaded' });
+    const delays = () => timers.map(({ delayMs }) => delayMs / 1_000);
+    expect(delays()).toEqual([4, 1]);
+    const looks = settle.mock.calls.length;
+    await goOff();
+    expect(settle).toHaveBeenCalledTimes(looks);
+    expect(delays()).toEqual([1]);
+    await goOff();
+    expect(settle).toHaveBeenCalledTimes(looks + 1);
+    expect(delays()).toEqual([2]);
+  });
+
+  test('does not keep another sale frozen', async () => {
+    const { parts, put, timers, replace, goOff, frozen } = await unsettled();
+    const startsAt = new Date(parts.clock() + 3_600_000).toISOString();
+    const other = async (stock: number) =>
+      await parts.control.putSale('t', { startsAt, skus: [{ sku: 'b', stock }] });
+    expect(await other(10)).toMatchObject({ ok: true });
+    put.mockRejectedValueOnce(new Error('full'));
+    const { dispatcher } = parts;
+    const sale = dispatcher.sale.bind(dispatcher);
+    const told: Opcode[] = [];
+    const send = vi.spyOn(dispatcher, 'sale').mockImplementation((opcode, ...rest) => {
+      told.push(opcode);
+      return opcode === Opcode.unfreeze ? 'overloaded' : sale(opcode, ...rest);
+    });
+    vi.spyOn(dispatcher, 'awaitRoom').mockReturnValueOnce(false);
+    expect(await other(20)).toMatchObject({ ok: false, code: 'overloaded' });
+    expect(timers).toHaveLength(1);
+    send.mockImplementation((opcode, ...rest) => {
+      told.push(opcode);
+      return sale(opcode, ...rest);
+    });
+    put.mockRejectedValueOnce(new UnsettledPut([], 'nobody knows'));
+    expect(await replace(50)).toMatchObject({ ok: false, code: 'overloaded' });
+    told.length = 0;
+    await goOff();
+    expect(told).toEqual([Opcode.unfreeze]);
+    expect(timers).toHaveLength(1);
+    expect(frozen()).toBe(true);
+  });
+
   test('sells nothing either after its shard was started again and has forgotten that the sale is frozen', async () => {
     const { parts, put, settle, goOff, frozen } = await unsettled();
-    const startsAt = new Date(parts.clock() + 300).toISOString();
+    const startsAt = new Date(parts.clock() + 1_500).toISOString();
     const skus = [{ sku: 'a', stock: 100 }];
     expect(await parts.control.putSale('s', { startsAt, skus })).toMatchObject({ ok: true });
     put.mockRejectedValueOnce(new UnsettledPut([], 'nobody knows'));
