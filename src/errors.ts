@@ -44,7 +44,7 @@ export const codes = {
   shutting_down: { status: 503, title: 'The server is shutting down', retry: 'yes' },
 } as const satisfies Record<string, CodeEntry>;
 
-/** Every code a caller can meet, over HTTP and in process alike. */
+/** Every code of the API, over HTTP and in process alike. */
 export type Code = keyof typeof codes;
 
 /** Where an input is wrong: a JSON Pointer and a sentence. */
@@ -53,7 +53,10 @@ export interface ValidationIssue {
   readonly message: string;
 }
 
-/** An expected refusal. A value, never thrown; it changed nothing. */
+/**
+ * An expected refusal. A value, never thrown. It changed nothing, but for `timeout` and `shard_recovering`: then nobody knows
+ * yet, and asking again with the same idempotency key tells.
+ */
 export interface Refusal {
   readonly ok: false;
   readonly code: Code;

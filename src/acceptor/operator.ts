@@ -51,7 +51,7 @@ export interface SaleOperator {
   pauseSale(id: string): Promise<SaleResult | Refusal>;
   resumeSale(id: string): Promise<SaleResult | Refusal>;
   endSale(id: string): Promise<SaleResult | Refusal>;
-  /** Adds units to a SKU; a negative quantity withdraws, never below what is available. */
+  /** Adds units to a SKU; a negative quantity withdraws, never more than is available. */
   restock(
     saleId: string,
     skuId: string,

@@ -149,7 +149,7 @@ function addSimulate(program: Command, done: Done): void {
 function addDoctor(program: Command, done: Done): void {
   program
     .command('doctor')
-    .description('check this machine and a data folder')
+    .description('check this machine, and whether a data folder can be written; audit reads what is in it')
     .option('--config <file>', 'the file serve would be given (env: LEINIAO_CONFIG)')
     .option('--json', 'print one JSON object')
     .action(async (flags: Flags) => done(await runDoctor(flags)));

@@ -165,7 +165,7 @@ export class Engine {
   }
 
   /**
-   * Adds units to a SKU; a negative quantity withdraws, never below what is available.
+   * Adds units to a SKU; a negative quantity withdraws, never more than is available.
    *
    * @param quantity units, not 0
    *

@@ -4,7 +4,6 @@
  * stays closed, and the others never notice. Runs on the thread that started the engine. Requests never pass through
  * the pool; rings carry those.
  */
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Piscina } from 'piscina';
 import { limits } from '../config.js';
@@ -95,19 +94,21 @@ export class ShardPool {
     try {
       const end = await this.#pool.run(task);
       if (end.kind === 'stopped') return undefined;
-      const { code, message, origin, threadEnds } = end;
-      // Or the pool would give that thread the next task, and lose it.
-      if (threadEnds) await this.#threadEnd();
-      return new LeiniaoError(code, message, { cause: origin });
+      const { code, message, origin, spentThread } = end;
+      if (spentThread !== undefined) await this.#endThread(spentThread);
+      return code === undefined
+        ? new Error(message, { cause: origin })
+        : new LeiniaoError(code, message, { cause: origin });
     } catch (error) {
       return error as Error;
     }
   }
 
-  /** Resolves when a thread has ended, or has not for too long. */
-  async #threadEnd(): Promise<void> {
-    const signal = AbortSignal.timeout(limits.threadEndMsMax);
-    await once(this.#pool, 'workerDestroy', { signal }).catch(() => undefined);
+  /** Has a thread end, and the pool replace it. Resolves when that is so, or is not for too long. */
+  async #endThread(threadId: number): Promise<void> {
+    const thread = this.#pool.threads.find((one) => one.threadId === threadId);
+    // Not by itself: its end could be seen before what it answered.
+    await Promise.race([thread?.terminate(), sleep(limits.threadEndMsMax, undefined, { ref: false })]);
   }
 
   async #watchOpening(shard: number, life: { readonly ended: boolean }): Promise<void> {

@@ -2,6 +2,7 @@
  * The Piscina entry: one never-ending task per shard. It recovers the shard from its store, opens it, runs the
  * loop until the engine asks it to stop, and closes the store.
  */
+import { threadId } from 'node:worker_threads';
 import { type ClockOrigin, clockFrom } from '../clock.js';
 import type { Durability } from '../config.js';
 import { LeiniaoError, type StartErrorCode } from '../errors.js';
@@ -33,12 +34,16 @@ export type ShardEnd =
   | { readonly kind: 'stopped' }
   | {
       readonly kind: 'failed';
-      readonly code: StartErrorCode;
+      /** Undefined for what has none, such as a disk that failed to be read. */
+      readonly code: StartErrorCode | undefined;
       readonly message: string;
       /** Where it came from, as a stack. */
       readonly origin: string;
-      /** Whether its thread takes no further task. */
-      readonly threadEnds: boolean;
+      /**
+       * The thread's id where it may take no further task: LMDB's binding keeps an environment that it failed to open, and
+       * gives it to whoever opens it next in this process, for as long as that thread lives.
+       */
+      readonly spentThread: number | undefined;
     };
 
 /** The engine asked for a stop before the shard was open. */
@@ -58,19 +63,17 @@ export default async function runShard(task: ShardTask): Promise<ShardEnd> {
       threads.setState(task.shard, Lifecycle.stopped);
       return { kind: 'stopped' };
     }
-    if (!(error instanceof LeiniaoError)) throw error;
-    // LMDB's binding keeps an environment that it failed to open, and gives it to whoever opens it next in this process, for
-    // as long as the thread lives. It ends once this answer is on its way.
-    const threadEnds = threads.state(task.shard) !== Lifecycle.open;
-    if (threadEnds) setImmediate(() => process.exit());
+    const opened = threads.state(task.shard) === Lifecycle.open;
+    if (opened && !(error instanceof LeiniaoError)) throw error;
+    const failure = error as Error;
     return {
-      ...{ kind: 'failed', code: error.code, message: error.message, origin: originOf(error) },
-      threadEnds,
+      ...{ kind: 'failed', code: failure instanceof LeiniaoError ? failure.code : undefined },
+      ...{ message: failure.message, origin: originOf(failure), spentThread: opened ? undefined : threadId },
     };
   }
 }
 
-function originOf(error: LeiniaoError): string {
+function originOf(error: Error): string {
   const { cause } = error;
   return (cause instanceof Error ? cause.stack : undefined) ?? error.stack ?? error.message;
 }

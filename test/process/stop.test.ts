@@ -1,6 +1,9 @@
 /** The server as a process that is told to stop, or started where another one is: what it answers and how it ends. */
+import { truncateSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Api, type OrderJson } from '../support/api.js';
+import { effort } from '../support/effort.js';
 import { exchange, RawConnection, requestBytes } from '../support/raw-http.js';
 import { ServeProcess } from '../support/serve-process.js';
 import { stallShard } from '../support/stalled-store.js';
@@ -158,5 +161,15 @@ describe('it does not start, and says why in one line,', () => {
     await first.kill();
     // The kernel gives the lock up with the process that had it.
     await ServeProcess.listening('--data-dir', dataDir, '--orders-per-shard-max', '4096');
+  });
+
+  test('on a journal cut short, each time: nothing else keeps the process alive until it has said so', async () => {
+    const dataDir = tempDir();
+    const first = await ServeProcess.listening('--data-dir', dataDir, '--orders-per-shard-max', '4096');
+    await first.kill();
+    truncateSync(join(dataDir, 'shard-000', 'data.mdb'), 4_096);
+    for (let again = 0; again < effort(3, 10); again++) {
+      expect(await failure('--data-dir', dataDir)).toContain('data_dir_damaged');
+    }
   });
 });
