@@ -61,6 +61,8 @@ export const limits = {
   threadEndMsMax: 5_000,
   /** How often the engine looks at a shard that is starting: belt to the notification's braces. */
   shardOpenPollMs: 200,
+  /** Of the malformed orders of a batch so many are told why: to find that out takes much longer than to place one. */
+  malformedExplainedMax: 1_000,
   /** Bytes of bodies that one server keeps while the rest of them is on its way. */
   gatheredBytesMax: 64 * 1024 * 1024,
   /** Bytes of long answers that one server keeps for clients who read slowly. */

@@ -3,6 +3,7 @@
  * cost as much as to decide it. The caller may do with his objects what he likes: each property of a good one is read
  * once. On the acceptor's thread.
  */
+import { limits } from '../config.js';
 import { invalid, type Refusal } from '../errors.js';
 import { formatSentences } from '../sale/rules.js';
 import { newOrderValues, orderRequest, readOrderRequest } from '../sale/schema.js';
@@ -13,6 +14,13 @@ export interface OrderPlace {
   readonly sale: string;
   readonly sku: string;
 }
+
+const oneOfMany: Refusal = invalid('The order is malformed.', [
+  {
+    path: '',
+    message: `is malformed, as more than ${limits.malformedExplainedMax} orders before it in the batch`,
+  },
+]);
 
 const unreadable: Refusal = invalid('The order cannot be read.', [
   { path: '', message: 'must be a plain object' },
@@ -35,7 +43,7 @@ export class OrderColumns {
     const order = newOrderValues();
     let place: OrderPlace | undefined;
     for (let index = 0; index < length; index++) {
-      const refusal = read(requests, index);
+      const refusal = read(requests, index, this.#malformed.size < limits.malformedExplainedMax);
       this.#buyers.push(order.buyer);
       this.#quantities.push(order.quantity);
       if (refusal !== undefined) {
@@ -50,9 +58,10 @@ export class OrderColumns {
       if (order.idempotencyKey !== '') this.#setKey(index, order.idempotencyKey);
     }
 
-    function read(from: readonly unknown[], index: number): Refusal | undefined {
+    function read(from: readonly unknown[], index: number, explain: boolean): Refusal | undefined {
       try {
-        return readOrderRequest(from[index], order) ? undefined : whyMalformed(from[index]);
+        if (readOrderRequest(from[index], order)) return undefined;
+        return explain ? whyMalformed(from[index]) : oneOfMany;
       } catch {
         // Of an embedder: a getter that throws, a proxy that was revoked.
         return unreadable;

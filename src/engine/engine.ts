@@ -8,10 +8,17 @@ import { OrderDesk, type OrderPage } from '../acceptor/order-desk.js';
 import { type OrderOutcome, OrderOutcomes } from '../acceptor/order-outcomes.js';
 import { type HttpServer, listen } from '../acceptor/server.js';
 import { type Durability, limits } from '../config.js';
-import { LeiniaoError, type Refusal, refuse } from '../errors.js';
+import { invalid, LeiniaoError, type Refusal, refuse } from '../errors.js';
 import type { Logger } from '../log.js';
 import { type EngineOptions, type ListenOptions, resolveListenOptions } from '../options.js';
-import type { OrderRequest, SaleDefinition } from '../sale/schema.js';
+import { formatSentences } from '../sale/rules.js';
+import {
+  type OrderRequest,
+  type RestockOptions,
+  restockOptions,
+  type SaleDefinition,
+} from '../sale/schema.js';
+import { issuesOf } from '../validation.js';
 import { closeParts, type Parts, startParts } from './start.js';
 
 export class Engine {
@@ -176,11 +183,18 @@ export class Engine {
     sale: string,
     sku: string,
     quantity: number,
-    options: { readonly idempotencyKey?: string } = {},
+    options: RestockOptions = {},
   ): Promise<RestockResult | Refusal> {
-    return (
-      this.#refusal() ?? (await this.#parts.control.restock(sale, sku, quantity, options?.idempotencyKey))
-    );
+    const refusal = this.#refusal();
+    if (refusal !== undefined) return refusal;
+    // A key that is not understood would be no key, and its restock would be done twice.
+    if (!restockOptions.Check(options)) {
+      return invalid(
+        'The options of the restock are malformed.',
+        issuesOf(restockOptions, options, formatSentences),
+      );
+    }
+    return await this.#parts.control.restock(sale, sku, quantity, options.idempotencyKey);
   }
 
   /**

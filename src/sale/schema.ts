@@ -49,6 +49,11 @@ const RestockBodySchema = Type.Object(
   { additionalProperties: false },
 );
 
+const RestockOptionsSchema = Type.Object(
+  { idempotencyKey: Type.Optional(Type.String({ format: formats.text })) },
+  { additionalProperties: false },
+);
+
 /**
  * A sale as its operator declares it. `startsAt` and `endsAt` are RFC 3339 times (default: now, never); `holdSeconds`
  * is how long an order is held (default 300, 0 sells outright); by SKU, `stock` and `limitPerBuyer` are units.
@@ -58,11 +63,14 @@ export type SaleDefinition = Type.Static<typeof SaleDefinitionSchema>;
 export type OrderRequest = Type.Static<typeof OrderRequestSchema>;
 export type OrderBody = Type.Static<typeof OrderBodySchema>;
 export type RestockBody = Type.Static<typeof RestockBodySchema>;
+/** `idempotencyKey` makes repeating a restock safe. */
+export type RestockOptions = Type.Static<typeof RestockOptionsSchema>;
 
 export const saleDefinition = Compile(SaleDefinitionSchema) as Validator<SaleDefinition>;
 export const orderBody = Compile(OrderBodySchema) as Validator<OrderBody>;
 export const orderRequest = Compile(OrderRequestSchema) as Validator<OrderRequest>;
 export const restockBody = Compile(RestockBodySchema) as Validator<RestockBody>;
+export const restockOptions = Compile(RestockOptionsSchema) as Validator<RestockOptions>;
 
 /**
  * The same as `orderBody.Check`, written out: with the compiled schema the check would take longer than the rest of

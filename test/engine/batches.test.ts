@@ -2,9 +2,11 @@
 
 import { describe, expect, test } from 'vitest';
 import { limits } from '../../dist/config.js';
+import type { Refusal } from '../../dist/index.js';
 import { expectFullWidth } from '../support/full-width.js';
 import {
   counters,
+  expectRefusal,
   freshSale,
   inFlightMax,
   order,
@@ -12,6 +14,7 @@ import {
   shared,
   shareEngine,
   sku,
+  start,
   startWithSale,
 } from './embedded.js';
 
@@ -175,4 +178,22 @@ test('a batch is as long as its array says, whatever else the array makes of its
   expect(Array.from(await engine.placeOrders(holey), ({ ok }) => ok)).toEqual([true, false, false]);
   holey.length = 2 ** 29;
   await expect(engine.placeOrders(holey)).rejects.toThrow(RangeError);
+});
+
+test('malformed orders are all refused, and the first thousand told why', async () => {
+  const engine = await start();
+  const bad = Array.from({ length: limits.malformedExplainedMax + 2 }, () => ({
+    ...order('u'),
+    quantity: 0,
+  }));
+  const outcomes = await engine.placeOrders([...bad, order('u')]);
+  expect(outcomes.accepted).toBe(0);
+  const errors = (at: number) => {
+    const outcome = outcomes.at(at)!;
+    expectRefusal(outcome, 'invalid_request');
+    return (outcome as Refusal).errors!.map(({ path }) => path);
+  };
+  expect([errors(0), errors(limits.malformedExplainedMax - 1)]).toEqual([['/quantity'], ['/quantity']]);
+  expect([errors(limits.malformedExplainedMax), errors(bad.length - 1)]).toEqual([[''], ['']]);
+  expectRefusal(outcomes.at(bad.length)!, 'sale_not_found');
 });

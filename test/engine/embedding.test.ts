@@ -162,6 +162,13 @@ describe('an engine', () => {
     expectRefusal(await engine.restock(sale, sku, -1), 'insufficient_stock');
     expectRefusal(await engine.restock(sale, sku, 0), 'invalid_request');
     expectRefusal(await engine.restock(sale, sku, 2_000_000_001), 'invalid_request');
+    for (const wrong of ['delivery-7', { idempotencykey: 'delivery-8' }, null, ['k']]) {
+      expectRefusal(await engine.restock(sale, sku, 3, wrong as never), 'invalid_request');
+    }
+    expect(await engine.restock(sale, sku, 3, { idempotencyKey: undefined } as never)).toMatchObject({
+      sku: { total: 3 },
+    });
+    expect(await engine.restock(sale, sku, -3)).toMatchObject({ sku: { total: 0 } });
     expectRefusal(await engine.restock('none', sku, 1), 'sale_not_found');
     expectRefusal(await engine.restock(sale, 'none', 1), 'sku_not_found');
   });
