@@ -9,11 +9,15 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { commandEnv } from '../support/command-env.js';
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 function leiniao(...args: string[]): ChildProcess & { stdout: NodeJS.ReadableStream } {
-  const child = spawn(process.execPath, [main, ...args], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const child = spawn(process.execPath, [main, ...args], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+    env: commandEnv,
+  });
   onTestFinished(() => void child.kill('SIGKILL'));
   return child;
 }
@@ -81,7 +85,8 @@ describe('serve', { timeout: 60_000 }, () => {
     const dataDir = mkdtempSync(join(tmpdir(), 'leiniao-serve-'));
     onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }));
     const child = leiniao('serve', '--port', '0', '--data-dir', dataDir, '--exit-on-stdin-end');
-    const [ready] = await once(createInterface({ input: child.stdout }), 'line');
+    const ended = once(child, 'exit').then(([code]) => [`it ended with ${code}`]);
+    const [ready] = await Promise.race([once(createInterface({ input: child.stdout }), 'line'), ended]);
     expect(ready).toMatch(/^leiniao is listening on http:\/\/127\.0\.0\.1:\d+$/);
     return child;
   };

@@ -4,14 +4,10 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
+import { commandEnv } from './command-env.js';
 import { until } from './until.js';
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-
-/** Ours without what is meant for the tests: a server refuses LEINIAO_ variables that are no options of its own. */
-const envOfServer = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => !name.startsWith('LEINIAO_TEST_')),
-);
 
 export class ServeProcess {
   readonly child: ChildProcessByStdio<null, Readable, Readable>;
@@ -23,7 +19,7 @@ export class ServeProcess {
   constructor(...args: string[]) {
     this.child = spawn(process.execPath, [main, 'serve', '--port', '0', ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: envOfServer,
+      env: commandEnv,
     });
     this.child.stdout.on('data', (chunk) => {
       this.stdout += chunk;
