@@ -18,7 +18,7 @@ export interface OrderPlace {
 const oneOfMany: Refusal = invalid('The order is malformed.', [
   {
     path: '',
-    message: `is malformed, as more than ${limits.malformedExplainedMax} orders before it in the batch`,
+    message: `is malformed, as at least ${limits.malformedExplainedMax} orders before it in the batch`,
   },
 ]);
 
