@@ -69,6 +69,8 @@ export const limits = {
   unsentBytesMax: 64 * 1024 * 1024,
   /** Requests an acceptor writes before it publishes them: a shard starts on a batch while it is being written. */
   publishCountMax: 256,
+  /** So many orders of a batch for the same SKU are let through, or refused, on one look at its stock. */
+  admittedTogetherMax: 64,
   /** Characters of an answer that are handed over at once; of a longer one only as much as the client takes. */
   answerCharsAtOnceMax: 16 * 1024,
   /** Turns of an acceptor's event loop without a reply before it stops polling and waits for the doorbell. */

@@ -27,7 +27,9 @@ interface Placed {
 }
 
 function requestsOf(saleId: string, from: number, count: number): OrderRequest[] {
-  return Array.from({ length: count }, (_, i) => ({ sale: saleId, sku, buyer: buyerName(from + i) }));
+  const requests: OrderRequest[] = new Array(count);
+  for (let i = 0; i < count; i++) requests[i] = { sale: saleId, sku, buyer: buyerName(from + i) };
+  return requests;
 }
 
 /** Has the callers place batches until every buyer has had his turn. Requests are made when their batch is due. */

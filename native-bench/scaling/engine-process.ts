@@ -40,7 +40,13 @@ function fail(error: unknown): never {
 }
 
 const acceptors = 1 + measurement.producers;
-const memory = allocateSharedMemory({ shards, acceptors, inFlightMax, keysPerShardMax: ordersMax });
+const memory = allocateSharedMemory({
+  shards,
+  acceptors,
+  inFlightMax,
+  keysPerShardMax: ordersMax,
+  hashSeed: 7,
+});
 const origin = clockOrigin();
 const clock = clockFrom(origin);
 const dispatcher = new Dispatcher({
@@ -56,7 +62,7 @@ function startShards(): ShardPool {
   return new ShardPool({
     heapMiBMax: 1_024,
     tasks: Array.from({ length: shards }, (_, shard) => ({
-      ...{ shard, memory, clock: origin, hashSeed: 7, durability, ordersMax, storeId },
+      ...{ shard, memory, clock: origin, durability, ordersMax, storeId },
       ...{ storePath: join(folder, `shard-${shard}`), restarted: false, flushDelayMs: 10 },
     })),
     events: {

@@ -29,7 +29,13 @@ export class TwoShards {
   #reopened = (): void => undefined;
 
   constructor(dataDir: string) {
-    const memory = allocateSharedMemory({ shards, acceptors: 1, inFlightMax, keysPerShardMax: ordersMax });
+    const memory = allocateSharedMemory({
+      shards,
+      acceptors: 1,
+      inFlightMax,
+      keysPerShardMax: ordersMax,
+      hashSeed: 7,
+    });
     const origin = clockOrigin();
     const clock = clockFrom(origin);
     const catalogue = this.#catalogue;
@@ -45,7 +51,7 @@ export class TwoShards {
     this.#pool = new ShardPool({
       heapMiBMax: 1_024,
       tasks: Array.from({ length: shards }, (_, shard) => ({
-        ...{ shard, memory, clock: origin, hashSeed: 7, durability: 'fsync' as const, ordersMax },
+        ...{ shard, memory, clock: origin, durability: 'fsync' as const, ordersMax },
         ...{ storePath: join(dataDir, `shard-${shard}`), storeId },
         ...{ restarted: false, flushDelayMs: 10 },
       })),

@@ -15,7 +15,7 @@ import { ShardState, ThreadTable } from '../memory/thread-table.js';
 import type { CatalogueSale, CatalogueSku } from '../sale/catalogue.js';
 import { Outcome } from '../sale/outcome.js';
 import { SaleState } from '../sale/phase.js';
-import { readText, writeText } from '../text.js';
+import { buyerHash, copyWords, readText, textWords, writeText } from '../text.js';
 import { type EventLoop, threadEventLoop } from './event-loop.js';
 import { InFlightTable, type ReplySink } from './in-flight.js';
 
@@ -23,6 +23,18 @@ import { InFlightTable, type ReplySink } from './in-flight.js';
 export interface Waiter {
   /** Called once there may be room. */
   resume(): void;
+}
+
+/** Orders of a batch, with what a request says of each. */
+export interface PackedOrders {
+  /** The texts of all. */
+  readonly texts: Int32Array;
+  /** Word of an order's buyer among them; its idempotency key follows, from the next whole word. */
+  textsAt(index: number): number;
+  /** Bytes of the buyer and, from the ninth bit, of the key. */
+  lengths(index: number): number;
+  /** Units. */
+  quantity(index: number): number;
 }
 
 interface Link {
@@ -46,6 +58,7 @@ export class Dispatcher {
   readonly #inFlight: InFlightTable;
   readonly #clock: Clock;
   readonly #replyDeadlineMs: number;
+  readonly #hashSeed: number;
   readonly #onDefect: (error: unknown) => void;
   /** Slots that batches leave to single requests and to the operator. */
   readonly #reserved: number;
@@ -87,6 +100,7 @@ export class Dispatcher {
       doorbell: this.#threads.shardDoorbell(shard),
       unpublished: 0,
     }));
+    this.#hashSeed = memory.hashSeed;
     this.#inFlight = new InFlightTable(options.inFlightMax, options.onDefect);
     this.#reserved = Math.floor(options.inFlightMax / limits.inFlightReservedShare);
     this.#loop = options.eventLoop ?? threadEventLoop;
@@ -114,11 +128,7 @@ export class Dispatcher {
     return this.#scheduled ? this.#nowMs : this.#clock();
   }
 
-  /**
-   * Sends an order to the owner of its SKU. The caller has checked every value.
-   *
-   * @param patient whether the caller can wait for room, and so leaves the last slots to those who cannot
-   */
+  /** Sends an order to the owner of its SKU. The caller has checked every value. */
   place(
     sku: CatalogueSku,
     buyer: string,
@@ -126,20 +136,45 @@ export class Dispatcher {
     key: string,
     sink: ReplySink,
     token: number,
-    patient = false,
   ): Dispatched {
-    const at = this.#claim(sku.shard, Opcode.place, sink, token, patient);
+    const at = this.#claim(sku.shard, Opcode.place, sink, token);
     if (typeof at === 'string') return at;
     const { words, bytes } = this.#links[sku.shard]!.requests;
-    words[at + requestLayout.row] = sku.row;
-    words[at + requestLayout.revision] = sku.sale.revision;
-    words[at + requestLayout.quantity] = quantity;
     const buyerBytes = writeText(bytes, (at + requestLayout.text) * 4, buyer);
     const keyBytes = key === '' ? 0 : writeText(bytes, (at + requestLayout.key) * 4, key);
-    // A shard that was started again has forgotten that the sale is frozen.
-    const told = sku.sale.frozen ? SaleState.paused : sku.sale.state;
-    words[at + requestLayout.lengths] = buyerBytes | (keyBytes << 8) | (told << 16);
+    writePlace(words, at, sku, quantity, buyerBytes | (keyBytes << 8), this.#hashSeed);
     return 'dispatched';
+  }
+
+  /**
+   * Sends orders `from` to `to` of a batch, all for the same SKU, to its owner, and returns how many there was room for.
+   * The token of each is its index.
+   *
+   * @param patient whether the caller can wait for room, and so leaves the last slots to those who cannot
+   */
+  placePacked(
+    sku: CatalogueSku,
+    orders: PackedOrders,
+    from: number,
+    to: number,
+    sink: ReplySink,
+    patient: boolean,
+  ): number | 'recovering' {
+    const link = this.#open(sku.shard);
+    if (link === undefined) return 'recovering';
+    const { texts } = orders;
+    const { words } = link.requests;
+    for (let index = from; index < to; index++) {
+      const at = this.#claimOn(link, Opcode.place, sink, index, patient);
+      if (at === -1) return index - from;
+      const lengths = orders.lengths(index);
+      const textsAt = orders.textsAt(index);
+      const buyerWords = textWords(lengths & 0xff);
+      copyWords(texts, textsAt, words, at + requestLayout.text, buyerWords);
+      copyWords(texts, textsAt + buyerWords, words, at + requestLayout.key, textWords(lengths >> 8));
+      writePlace(words, at, sku, orders.quantity(index), lengths, this.#hashSeed);
+    }
+    return to - from;
   }
 
   /** Sends a confirm, cancel or read of an order to its shard. */
@@ -234,32 +269,41 @@ export class Dispatcher {
   }
 
   /** Claims a slot and a record and fills in the record's head; the caller fills in the rest at once. */
-  #claim(
-    shard: number,
-    opcode: Opcode,
-    sink: ReplySink,
-    token: number,
-    patient = false,
-  ): number | Dispatched {
+  #claim(shard: number, opcode: Opcode, sink: ReplySink, token: number): number | Dispatched {
+    const link = this.#open(shard);
+    if (link === undefined) return 'recovering';
+    const at = this.#claimOn(link, opcode, sink, token, false);
+    return at === -1 ? 'overloaded' : at;
+  }
+
+  /** The link to a shard, or undefined where it is not open. */
+  #open(shard: number): Link | undefined {
     // A scheduled turn has read the clock and the shards' states lately; after a rest they may be anything.
     if (!this.#scheduled) this.#look();
     const link = this.#links[shard]!;
-    if (!link.open) return 'recovering';
+    return link.open ? link : undefined;
+  }
+
+  /** The same as `#claim` on a link that is open. Returns -1 where there is no room. */
+  #claimOn(link: Link, opcode: Opcode, sink: ReplySink, token: number, patient: boolean): number {
     // The record claimed before this one is complete by now: only whole records are published.
     if (link.unpublished >= limits.publishCountMax) this.#publish(link);
-    if (this.#inFlight.free <= (patient ? this.#reserved : 0)) return this.#refuseOverload();
-    const at = link.requests.claim();
-    if (at === -1) return this.#refuseOverload();
+    const inFlight = this.#inFlight;
+    const at = inFlight.free <= (patient ? this.#reserved : 0) ? -1 : link.requests.claim();
+    if (at === -1) {
+      this.#counters.add(AcceptorCount.overloaded, 1);
+      return -1;
+    }
     link.unpublished += 1;
     // Nobody waits at a screen for the operator's commands, and one that is given up is left half done.
     const patienceMs = opcode >= Opcode.restock ? limits.controlReplyMsMax : this.#replyDeadlineMs;
-    const slot = this.#inFlight.claim(sink, token, shard, this.#nowMs + patienceMs);
+    const slot = inFlight.claim(sink, token, link.shard, this.#nowMs + patienceMs);
     const { words } = link.requests;
     words[at + requestLayout.opcode] = opcode;
     words[at + requestLayout.slot] = slot;
-    words[at + requestLayout.generation] = this.#inFlight.generation(slot);
+    words[at + requestLayout.generation] = inFlight.generation(slot);
     this.#counters.add(AcceptorCount.dispatched, 1);
-    this.#schedule();
+    if (!this.#scheduled) this.#schedule();
     return at;
   }
 
@@ -267,11 +311,6 @@ export class Dispatcher {
   #look(): void {
     this.#nowMs = this.#clock();
     for (const link of this.#links) link.open = this.isOpen(link.shard);
-  }
-
-  #refuseOverload(): 'overloaded' {
-    this.#counters.add(AcceptorCount.overloaded, 1);
-    return 'overloaded';
   }
 
   #schedule(): void {
@@ -434,4 +473,24 @@ export class Dispatcher {
   close(): void {
     this.#closed = true;
   }
+}
+
+/** Writes what a request to place an order has beside its head and its texts, which are there. */
+function writePlace(
+  words: Int32Array,
+  at: number,
+  sku: CatalogueSku,
+  quantity: number,
+  lengths: number,
+  hashSeed: number,
+): void {
+  words[at + requestLayout.row] = sku.row;
+  words[at + requestLayout.revision] = sku.sale.revision;
+  words[at + requestLayout.quantity] = quantity;
+  // A shard that was started again has forgotten that the sale is frozen.
+  const told = sku.sale.frozen ? SaleState.paused : sku.sale.state;
+  words[at + requestLayout.lengths] = lengths | (told << 16);
+  const textAt = at + requestLayout.text;
+  // Here and not by the shard: so it can fetch what it needs of a whole group of orders before it looks at the first.
+  words[at + requestLayout.buyerHash] = buyerHash(hashSeed, sku.sale.number, words, textAt, lengths & 0xff);
 }

@@ -11,7 +11,16 @@ export interface ReplySink {
 }
 
 export class InFlightTable {
+  /** Who waits. A batch waits with many slots and is here once: to store an object is dear where the collector has to know. */
   readonly #sinks: (ReplySink | undefined)[];
+  /** By sink: the slots it waits with. */
+  readonly #uses: Int32Array;
+  readonly #freeSinks: Int32Array;
+  #freeSinkCount: number;
+  /** The sink that asked last. */
+  #latest = 0;
+  /** By slot: its sink; -1 while it is free. */
+  readonly #sinkOf: Int32Array;
   readonly #tokens: Int32Array;
   readonly #generations: Int32Array;
   readonly #shards: Uint8Array;
@@ -24,6 +33,10 @@ export class InFlightTable {
   constructor(slots: number, onDefect: (error: unknown) => void) {
     this.#onDefect = onDefect;
     this.#sinks = new Array(slots).fill(undefined);
+    this.#uses = new Int32Array(slots);
+    this.#freeSinks = Int32Array.from({ length: slots }, (_, i) => slots - 1 - i);
+    this.#freeSinkCount = slots;
+    this.#sinkOf = new Int32Array(slots).fill(-1);
     this.#tokens = new Int32Array(slots);
     this.#generations = new Int32Array(slots);
     this.#shards = new Uint8Array(slots);
@@ -35,7 +48,7 @@ export class InFlightTable {
 
   /** Requests that wait for a reply. */
   get count(): number {
-    return this.#sinks.length - this.#freeCount;
+    return this.#sinkOf.length - this.#freeCount;
   }
 
   get free(): number {
@@ -46,11 +59,19 @@ export class InFlightTable {
   claim(sink: ReplySink, token: number, shard: number, deadlineMs: number): number {
     this.#freeCount -= 1;
     const slot = this.#free[this.#freeCount]!;
-    this.#sinks[slot] = sink;
+    if (this.#sinks[this.#latest] !== sink) this.#enter(sink);
+    this.#uses[this.#latest]! += 1;
+    this.#sinkOf[slot] = this.#latest;
     this.#tokens[slot] = token;
     this.#shards[slot] = shard;
     this.#deadlines[slot] = deadlineMs;
     return slot;
+  }
+
+  #enter(sink: ReplySink): void {
+    this.#freeSinkCount -= 1;
+    this.#latest = this.#freeSinks[this.#freeSinkCount]!;
+    this.#sinks[this.#latest] = sink;
   }
 
   generation(slot: number): number {
@@ -83,8 +104,16 @@ export class InFlightTable {
   }
 
   #release(slot: number): ReplySink {
-    const sink = this.#sinks[slot]!;
-    this.#sinks[slot] = undefined;
+    const entry = this.#sinkOf[slot]!;
+    const sink = this.#sinks[entry]!;
+    this.#sinkOf[slot] = -1;
+    const uses = this.#uses[entry]! - 1;
+    this.#uses[entry] = uses;
+    if (uses === 0) {
+      this.#sinks[entry] = undefined;
+      this.#freeSinks[this.#freeSinkCount] = entry;
+      this.#freeSinkCount += 1;
+    }
     this.#generations[slot] = (this.#generations[slot]! + 1) | 0;
     this.#free[this.#freeCount] = slot;
     this.#freeCount += 1;
@@ -104,8 +133,8 @@ export class InFlightTable {
   #settleWhere(matches: (slot: number) => boolean, reply: Reply): number {
     if (this.count === 0) return 0;
     let settled = 0;
-    for (let slot = 0; slot < this.#sinks.length; slot++) {
-      if (this.#sinks[slot] === undefined || !matches(slot)) continue;
+    for (let slot = 0; slot < this.#sinkOf.length; slot++) {
+      if (this.#sinkOf[slot] === -1 || !matches(slot)) continue;
       const token = this.#tokens[slot]!;
       this.#give(this.#release(slot), token, reply);
       settled += 1;

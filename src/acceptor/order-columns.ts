@@ -1,13 +1,21 @@
 /**
- * The orders of a batch as they were asked for: checked, and kept in columns, because an object for each of them would
- * cost as much as to decide it. The caller may do with his objects what he likes: each property of a good one is read
- * once. On the acceptor's thread.
+ * The orders of a batch as they were asked for: checked, and packed as they go into a ring, because an object or a string
+ * that is kept for each of them would cost as much as to decide it. The caller may do with his objects what he likes: each
+ * property of a good one is read once. On the acceptor's thread.
  */
 import { limits } from '../config.js';
 import { invalid, type Refusal } from '../errors.js';
 import { formatSentences } from '../sale/rules.js';
-import { newOrderValues, orderRequest, readOrderRequest } from '../sale/schema.js';
+import {
+  newOrderValues,
+  type OrderValues,
+  orderRequest,
+  orderTextWordsMax,
+  readOrderRequest,
+} from '../sale/schema.js';
+import { readText, textWords } from '../text.js';
 import { issuesOf } from '../validation.js';
+import type { PackedOrders } from './dispatcher.js';
 
 /** Where an order is for. Neighbours for the same SKU share one. */
 export interface OrderPlace {
@@ -26,77 +34,121 @@ const unreadable: Refusal = invalid('The order cannot be read.', [
   { path: '', message: 'must be a plain object' },
 ]);
 
-export class OrderColumns {
+/** Words of an order. */
+const order = {
+  words: 4,
+  /** Index of its place; that of 0 is none: the request is malformed. */
+  place: 0,
+  quantity: 1,
+  /** Bytes of the buyer and, from the ninth bit, of the key. */
+  lengths: 2,
+  /** Word of the buyer among the texts; the key follows. */
+  textsAt: 3,
+} as const;
+
+/** Words of text that there is room for at first, by order: a buyer of 16 bytes. */
+const textWordsReserved = 4;
+
+export class OrderColumns implements PackedOrders {
   readonly length: number;
-  /** Undefined where a request is malformed. */
-  readonly #places: (OrderPlace | undefined)[] = [];
-  readonly #buyers: string[] = [];
-  readonly #quantities: number[] = [];
-  /** Only once an order has a key: '' for those without. */
-  #keys: string[] | undefined = undefined;
+  readonly #orders: Int32Array;
+  readonly #places: (OrderPlace | undefined)[] = [undefined];
+  readonly #texts: Int32Array;
+  readonly #textBytes: Buffer;
   readonly #malformed = new Map<number, Refusal>();
 
   /** Reads as many requests as the array says that it has, whatever else it makes of itself. */
   constructor(requests: readonly unknown[]) {
     const { length } = requests;
     this.length = length;
-    const order = newOrderValues();
+    const orders = new Int32Array(length * order.words);
+    const values = newOrderValues(new Int32Array(length * textWordsReserved + orderTextWordsMax));
     let place: OrderPlace | undefined;
     for (let index = 0; index < length; index++) {
-      const refusal = read(requests, index, this.#malformed.size < limits.malformedExplainedMax);
-      this.#buyers.push(order.buyer);
-      this.#quantities.push(order.quantity);
+      if (values.words.length - values.textsAt < orderTextWordsMax) grow(values);
+      const refusal = read(requests, index, values, this.#malformed.size < limits.malformedExplainedMax);
       if (refusal !== undefined) {
         this.#malformed.set(index, refusal);
-        this.#places.push(undefined);
         continue;
       }
-      if (place === undefined || place.sku !== order.sku || place.sale !== order.sale) {
-        place = { sale: order.sale, sku: order.sku };
+      if (place === undefined || place.sku !== values.sku || place.sale !== values.sale) {
+        place = { sale: values.sale, sku: values.sku };
+        this.#places.push(place);
       }
-      this.#places.push(place);
-      if (order.idempotencyKey !== '') this.#setKey(index, order.idempotencyKey);
+      const at = index * order.words;
+      orders[at + order.place] = this.#places.length - 1;
+      orders[at + order.quantity] = values.quantity;
+      orders[at + order.lengths] = values.buyerBytes | (values.keyBytes << 8);
+      orders[at + order.textsAt] = values.textsAt;
+      values.textsAt += textWords(values.buyerBytes) + textWords(values.keyBytes);
     }
-
-    function read(from: readonly unknown[], index: number, explain: boolean): Refusal | undefined {
-      try {
-        if (readOrderRequest(from[index], order)) return undefined;
-        return explain ? whyMalformed(from[index]) : oneOfMany;
-      } catch {
-        // Of an embedder: a getter that throws, a proxy that was revoked.
-        return unreadable;
-      }
-    }
+    this.#orders = orders;
+    this.#texts = values.words;
+    this.#textBytes = values.bytes;
   }
 
-  #setKey(index: number, key: string): void {
-    this.#keys ??= new Array<string>(this.length).fill('');
-    this.#keys[index] = key;
-  }
-
-  /** Where order `index` is for; undefined where its request is malformed. */
+  /** Where an order is for; undefined where its request is malformed. */
   place(index: number): OrderPlace | undefined {
-    return this.#places[index];
-  }
-
-  buyer(index: number): string {
-    return this.#buyers[index]!;
+    return this.#places[this.#orders[index * order.words + order.place]!];
   }
 
   /** Units. */
   quantity(index: number): number {
-    return this.#quantities[index]!;
+    return this.#orders[index * order.words + order.quantity]!;
   }
 
-  /** The idempotency key, '' for none. */
-  key(index: number): string {
-    return this.#keys === undefined ? '' : this.#keys[index]!;
+  /** The texts of all orders, packed. */
+  get texts(): Int32Array {
+    return this.#texts;
+  }
+
+  /** Word of the buyer of order `index` in `texts`; the key follows, from the next whole word. */
+  textsAt(index: number): number {
+    return this.#orders[index * order.words + order.textsAt]!;
+  }
+
+  /** Bytes of the buyer and, from the ninth bit, of the idempotency key. */
+  lengths(index: number): number {
+    return this.#orders[index * order.words + order.lengths]!;
+  }
+
+  /** Whether an order has an idempotency key. */
+  keyed(index: number): boolean {
+    return this.lengths(index) > 0xff;
+  }
+
+  buyer(index: number): string {
+    return readText(this.#textBytes, this.textsAt(index) * 4, this.lengths(index) & 0xff);
   }
 
   /** Why request `index` is no order; undefined where it is one. */
   malformed(index: number): Refusal | undefined {
     return this.#malformed.get(index);
   }
+}
+
+/** Reads a request into `values`, or says why it is none. */
+function read(
+  requests: readonly unknown[],
+  index: number,
+  values: OrderValues,
+  explain: boolean,
+): Refusal | undefined {
+  try {
+    if (readOrderRequest(requests[index], values)) return undefined;
+    return explain ? whyMalformed(requests[index]) : oneOfMany;
+  } catch {
+    // Of an embedder: a getter that throws, a proxy that was revoked.
+    return unreadable;
+  }
+}
+
+/** Doubles the room for texts. */
+function grow(values: OrderValues): void {
+  const words = new Int32Array(values.words.length * 2);
+  words.set(values.words);
+  values.words = words;
+  values.bytes = Buffer.from(words.buffer);
 }
 
 function whyMalformed(request: unknown): Refusal {

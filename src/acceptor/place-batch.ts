@@ -1,14 +1,14 @@
 /** A batch of orders on its way: sent as there is room, answered when all are. On its dispatcher's thread. */
 
+import { limits } from '../config.js';
+import type { Refusal } from '../errors.js';
 import type { Reply } from '../memory/records.js';
-import type { CatalogueSku } from '../sale/catalogue.js';
 import { Outcome } from '../sale/outcome.js';
 import { admit } from './admission.js';
-import type { Dispatched, Waiter } from './dispatcher.js';
+import type { Waiter } from './dispatcher.js';
 import type { ReplySink } from './in-flight.js';
 import {
   type OrderContext,
-  outcomeOfDispatch,
   receiptedOrderOf,
   refusalOf,
   saleNotFound,
@@ -25,9 +25,6 @@ export class PlaceBatch implements ReplySink, Waiter {
   readonly #outcomes: OrderOutcomes;
   #next = 0;
   #settled = 0;
-  /** Most of a batch are for the same SKU: it is looked up once. */
-  #lastPlace: OrderPlace | undefined = undefined;
-  #lastSku: CatalogueSku | undefined = undefined;
 
   constructor(
     context: OrderContext,
@@ -48,46 +45,57 @@ export class PlaceBatch implements ReplySink, Waiter {
     const { dispatcher, clock } = this.#context;
     const { length } = this.#orders;
     const nowMs = clock();
-    // What was known of a SKU may have changed since the last turn.
-    this.#lastPlace = undefined;
-    for (; this.#next < length; this.#next++) {
-      const index = this.#next;
-      const dispatched = this.#send(index, nowMs);
-      if (dispatched === 'dispatched') continue;
+    while (this.#next < length) {
+      const end = this.#runEnd();
+      this.#next += this.#send(this.#next, end, nowMs);
+      if (this.#next === end) continue;
       // A single order is answered rather than kept waiting: its caller has no batch to be patient about.
-      if (dispatched === 'overloaded' && length > 1 && dispatcher.awaitRoom(this)) return;
-      if (dispatched !== 'refused') this.#outcomes.refuse(index, outcomeOfDispatch(dispatched));
-      this.#settled += 1;
+      if (length > 1 && dispatcher.awaitRoom(this)) return;
+      this.#next += this.#refuse(this.#next, this.#next + 1, Outcome.overloaded);
     }
     this.#resolveIfDone();
   }
 
-  /** Dispatches an order, unless it is refused at once; then its outcome is kept here. */
-  #send(index: number, nowMs: number): Dispatched | 'refused' {
+  /** The end of the run that begins with the next order: of orders for the same SKU, all with a key or all without. */
+  #runEnd(): number {
     const orders = this.#orders;
-    const { catalogue, dispatcher } = this.#context;
-    const place = orders.place(index);
-    if (place !== this.#lastPlace) {
-      this.#lastPlace = place;
-      this.#lastSku = place && catalogue.get(place.sale)?.skuById.get(place.sku);
-    }
-    const sku = this.#lastSku;
-    if (place === undefined || sku === undefined) {
-      this.#outcomes.refuseWith(index, orders.malformed(index) ?? this.#notFound(place!));
-      return 'refused';
-    }
-    const key = orders.key(index);
-    const outcome = admit(sku, this.#context, key !== '', nowMs);
-    if (outcome !== Outcome.done) {
-      this.#outcomes.refuse(index, outcome);
-      return 'refused';
-    }
-    const patient = orders.length > 1;
-    return dispatcher.place(sku, orders.buyer(index), orders.quantity(index), key, this, index, patient);
+    const from = this.#next;
+    const place = orders.place(from);
+    const keyed = orders.keyed(from);
+    const max = Math.min(orders.length, from + limits.admittedTogetherMax);
+    let end = from + 1;
+    while (end < max && orders.place(end) === place && orders.keyed(end) === keyed) end += 1;
+    return end;
   }
 
-  #notFound({ sale }: OrderPlace) {
+  /** Dispatches a run, or refuses it at once. Returns how many of its orders there was room for. */
+  #send(from: number, to: number, nowMs: number): number {
+    const orders = this.#orders;
+    const context = this.#context;
+    const place = orders.place(from);
+    if (place === undefined) return this.#refuseWith(from, to, (index) => orders.malformed(index)!);
+    const sku = context.catalogue.get(place.sale)?.skuById.get(place.sku);
+    if (sku === undefined) return this.#refuseWith(from, to, () => this.#notFound(place));
+    const outcome = admit(sku, context, orders.keyed(from), nowMs);
+    if (outcome !== Outcome.done) return this.#refuse(from, to, outcome);
+    const sent = context.dispatcher.placePacked(sku, orders, from, to, this, orders.length > 1);
+    return sent === 'recovering' ? this.#refuse(from, to, Outcome.shardRecovering) : sent;
+  }
+
+  #notFound({ sale }: OrderPlace): Refusal {
     return this.#context.catalogue.get(sale) === undefined ? saleNotFound : skuNotFound;
+  }
+
+  #refuse(from: number, to: number, outcome: Outcome): number {
+    for (let index = from; index < to; index++) this.#outcomes.refuse(index, outcome);
+    this.#settled += to - from;
+    return to - from;
+  }
+
+  #refuseWith(from: number, to: number, refusalOf: (index: number) => Refusal): number {
+    for (let index = from; index < to; index++) this.#outcomes.refuseWith(index, refusalOf(index));
+    this.#settled += to - from;
+    return to - from;
   }
 
   settle(index: number, reply: Reply): void {

@@ -70,6 +70,7 @@ export async function startParts(options: EngineOptions & { readonly log?: Logge
       acceptors: 1,
       inFlightMax: config.inFlightMax,
       keysPerShardMax: config.ordersPerShardMax,
+      hashSeed: randomInt(2 ** 32),
     });
     const origin = clockOrigin();
     const clock = clockFrom(origin);
@@ -191,12 +192,10 @@ function shardTasks(
   clock: ShardTask['clock'],
   dataDir: DataDir | undefined,
 ): ShardTask[] {
-  const hashSeed = randomInt(2 ** 32);
   return Array.from({ length: memory.shards }, (_, shard) => ({
     shard,
     memory,
     clock,
-    hashSeed,
     durability: config.durability,
     ordersMax: config.ordersPerShardMax,
     storePath: dataDir?.shardPath(shard) ?? '',

@@ -16,7 +16,8 @@
  *     word 5   quantity, or total stock          word 5   quantity
  *     word 6   text bytes | key bytes << 8       word 6   buyer bytes
  *                | sale state << 16, as the asker knows it
- *     word 7   order number                      word 7   sequence
+ *     word 7   order number, or hash of the      word 7   sequence
+ *                buyer for whom an order is placed
  *     byte 32  text: buyer, or sale id           word 8   f64 createdAtMs
  *     byte 96  key: idempotency key, or SKU id   word 10  f64 expiresAtMs, Infinity for none
  *     word 40  f64 startsAtMs                    word 12  status | durability << 8 | reacquired << 16
@@ -65,6 +66,7 @@ export const requestLayout = {
   quantity: 5,
   lengths: 6,
   orderNumber: 7,
+  buyerHash: 7,
   text: 8,
   key: 24,
   /** Index in the f64 view, relative to the record's first f64. */

@@ -10,6 +10,8 @@ import { ThreadTable } from './thread-table.js';
 export interface SharedMemory {
   readonly shards: number;
   readonly acceptors: number;
+  /** Of the hashes of names. Random per engine, so that nobody can prepare colliding names. */
+  readonly hashSeed: number;
   readonly threads: SharedArrayBuffer;
   readonly stock: SharedArrayBuffer;
   /** Lines of shards, then of acceptors. */
@@ -27,6 +29,7 @@ export interface SharedMemorySize {
   readonly acceptors: number;
   readonly inFlightMax: number;
   readonly keysPerShardMax: number;
+  readonly hashSeed: number;
 }
 
 /** Both rings of a pair hold as many records as an acceptor may have in flight. */
@@ -39,6 +42,7 @@ export function allocateSharedMemory(size: SharedMemorySize): SharedMemory {
   return {
     shards: size.shards,
     acceptors: size.acceptors,
+    hashSeed: size.hashSeed,
     threads: ThreadTable.allocate(size.shards, size.acceptors),
     stock: StockTable.allocate(),
     counters: Counters.allocate(size.shards + size.acceptors),

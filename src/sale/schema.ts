@@ -2,6 +2,7 @@
 import Type from 'typebox';
 import { Compile } from 'typebox/compile';
 import { limits } from '../config.js';
+import { textWords, writePlain, writeText } from '../text.js';
 import type { Validator } from '../validation.js';
 import { formats, isId, isPrintable } from './rules.js';
 
@@ -85,24 +86,43 @@ export function isOrderBody(value: unknown): value is OrderBody {
   return isId(sku) && isBuyer(buyer) && isQuantity(quantity);
 }
 
-/** What an order asks for, with its defaults. */
+/** What an order asks for, with its defaults, and where its texts are put. */
 export interface OrderValues {
   sale: string;
   sku: string;
-  buyer: string;
   /** Units. */
   quantity: number;
-  /** '' for none. */
-  idempotencyKey: string;
+  /** The buyer as UTF-8 at word `textsAt`, and the idempotency key behind it, each padded to a whole word. */
+  words: Int32Array;
+  /** The same memory. */
+  bytes: Buffer;
+  textsAt: number;
+  buyerBytes: number;
+  /** 0 for none. */
+  keyBytes: number;
 }
 
-export function newOrderValues(): OrderValues {
-  return { sale: '', sku: '', buyer: '', quantity: 1, idempotencyKey: '' };
+/** Words that the texts of an order take at most. */
+export const orderTextWordsMax = textWords(limits.buyerBytesMax) + textWords(limits.idempotencyKeyBytesMax);
+
+/** Values to be filled in, with the texts in `words`. */
+export function newOrderValues(words: Int32Array<ArrayBuffer>): OrderValues {
+  return {
+    sale: '',
+    sku: '',
+    quantity: 1,
+    words,
+    bytes: Buffer.from(words.buffer),
+    textsAt: 0,
+    buyerBytes: 0,
+    keyBytes: 0,
+  };
 }
 
 /**
  * The same as `orderRequest.Check`, written out likewise. Reads each property once, and puts what it read into `values`
- * where it has passed. An id that is there already need not be checked again: most of a batch are for the same SKU.
+ * where it has passed; `orderTextWordsMax` words from `textsAt` may be written to in any case. An id that is there already
+ * need not be checked again: most of a batch are for the same SKU.
  */
 export function readOrderRequest(value: unknown, values: OrderValues): boolean {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
@@ -119,16 +139,30 @@ export function readOrderRequest(value: unknown, values: OrderValues): boolean {
     }
   }
   const { sale, sku, buyer, quantity, idempotencyKey: key } = value as OrderRequest;
-  if (!isBuyer(buyer) || !isQuantity(quantity)) return false;
+  if (!isQuantity(quantity)) return false;
   if ((sku !== values.sku || sku === '') && !isId(sku)) return false;
   if ((sale !== values.sale || sale === '') && !isId(sale)) return false;
-  if (key !== undefined && !isPrintable(key, limits.idempotencyKeyBytesMax)) return false;
+  const buyerBytes = writeName(values, values.textsAt, buyer, limits.buyerBytesMax);
+  if (buyerBytes === 0) return false;
+  let keyBytes = 0;
+  if (key !== undefined) {
+    keyBytes = writeName(values, values.textsAt + textWords(buyerBytes), key, limits.idempotencyKeyBytesMax);
+    if (keyBytes === 0) return false;
+  }
   values.sale = sale;
   values.sku = sku;
-  values.buyer = buyer;
   values.quantity = quantity ?? 1;
-  values.idempotencyKey = key ?? '';
+  values.buyerBytes = buyerBytes;
+  values.keyBytes = keyBytes;
   return true;
+}
+
+/** Checks and writes a name, and returns its length in bytes; 0 where it is none. */
+function writeName({ words, bytes }: OrderValues, at: number, name: string, bytesMax: number): number {
+  if (typeof name !== 'string' || name.length === 0 || name.length > bytesMax) return 0;
+  const length = writePlain(words, at, name);
+  if (length > 0) return length;
+  return isPrintable(name, bytesMax) ? writeText(bytes, at * 4, name) : 0;
 }
 
 function isBuyer(buyer: string): boolean {

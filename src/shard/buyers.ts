@@ -79,7 +79,15 @@ export class BuyerTable {
     const mask = this.#mask;
     let sum = 0;
     for (let i = 0; i < count; i++) sum += slots[(hashes[i]! & mask) * 2]!;
+    if (this.#old !== undefined) sum += this.#prefetchOld(this.#old, hashes, count);
     this.prefetched = sum;
+  }
+
+  #prefetchOld(slots: Int32Array, hashes: Int32Array, count: number): number {
+    const mask = this.#oldMask;
+    let sum = 0;
+    for (let i = 0; i < count; i++) sum += slots[(hashes[i]! & mask) * 2]!;
+    return sum;
   }
 
   /** The entry of a buyer in a sale, or -1. `hash` covers sale number and buyer. */

@@ -32,13 +32,24 @@ export class Commands {
     this.#sales = new SaleCommands(context);
   }
 
-  /** Executes the request at word `at`, which was looked ahead at, and leaves the answer in `reply`. */
-  execute(lane: number, words: Int32Array, doubles: Float64Array, at: number, nowMs: number): Urgency {
+  /** Executes the request at word `at` and leaves the answer in `reply`. */
+  execute(words: Int32Array, doubles: Float64Array, at: number, nowMs: number): Urgency {
     const opcode = words[at + requestLayout.opcode] as Opcode;
     this.reply.row = words[at + requestLayout.row]!;
+    if (opcode === Opcode.place) return this.orders.place(words, at, nowMs);
+    this.#executeOther(opcode, words, doubles, at, nowMs);
+    return 'after commit';
+  }
+
+  /** A method of its own: so the compiler has `execute`, and the loop around it, in one piece. */
+  #executeOther(
+    opcode: Exclude<Opcode, typeof Opcode.place>,
+    words: Int32Array,
+    doubles: Float64Array,
+    at: number,
+    nowMs: number,
+  ): void {
     switch (opcode) {
-      case Opcode.place:
-        return this.orders.place(lane, words, at, nowMs);
       case Opcode.confirm:
         this.orders.step(words[at + requestLayout.orderNumber]!, Step.confirm, nowMs);
         break;
@@ -72,6 +83,5 @@ export class Commands {
       default:
         unreachable(opcode);
     }
-    return 'after commit';
   }
 }

@@ -14,6 +14,8 @@ interface Queue {
 export class HoldQueues {
   readonly #orders: OrderTable;
   readonly #queues = new Map<number, Queue>();
+  /** The queue that was added to last: mostly the one that is added to next. */
+  #latest: Queue | undefined = undefined;
   #nextDeadlineMs = Number.POSITIVE_INFINITY;
 
   constructor(orders: OrderTable) {
@@ -27,11 +29,7 @@ export class HoldQueues {
 
   /** Adds a held order. Times of successive calls never decrease. */
   add(number: number, createdAtMs: number, holdMs: number): void {
-    let queue = this.#queues.get(holdMs);
-    if (queue === undefined) {
-      queue = { holdMs, first: -1, last: -1 };
-      this.#queues.set(holdMs, queue);
-    }
+    const queue = this.#latest?.holdMs === holdMs ? this.#latest : this.#queueOf(holdMs);
     if (queue.first === -1) {
       queue.first = number;
       this.#nextDeadlineMs = Math.min(this.#nextDeadlineMs, createdAtMs + holdMs);
@@ -39,6 +37,16 @@ export class HoldQueues {
       this.#orders.setNextHold(queue.last, number);
     }
     queue.last = number;
+  }
+
+  #queueOf(holdMs: number): Queue {
+    let queue = this.#queues.get(holdMs);
+    if (queue === undefined) {
+      queue = { holdMs, first: -1, last: -1 };
+      this.#queues.set(holdMs, queue);
+    }
+    this.#latest = queue;
+    return queue;
   }
 
   /**
@@ -53,7 +61,10 @@ export class HoldQueues {
       const deadlineMs = this.#orders.createdAtMs(number) + queue.holdMs;
       if (deadlineMs <= nowMs) {
         queue.first = this.#orders.nextHold(number);
-        if (queue.first === -1) this.#queues.delete(queue.holdMs);
+        if (queue.first === -1) {
+          this.#queues.delete(queue.holdMs);
+          if (this.#latest === queue) this.#latest = undefined;
+        }
         return number;
       }
       next = Math.min(next, deadlineMs);

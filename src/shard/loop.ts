@@ -18,9 +18,10 @@ import type { Batch } from '../store/batch.js';
 import type { ShardStore } from '../store/shard-store.js';
 import { copyWords } from '../text.js';
 import type { Commands } from './commands.js';
-import { lanes } from './order-commands.js';
 import type { ShardState } from './state.js';
 
+/** Requests whose buyers are looked ahead at together. */
+const lanes = limits.lookAheadLanes;
 const replyWords = replyLayout.bytes / 4;
 
 interface Link {
@@ -48,6 +49,8 @@ export class ShardLoop {
   readonly #stagingDoubles: Float64Array;
   readonly #stagingLinks: Uint16Array;
   #stagedCount = 0;
+  /** Of the buyers of the group at hand. */
+  readonly #hashes = new Int32Array(lanes);
   #nextLink = 0;
   /** The clock at this turn's start. */
   #clockMs = 0;
@@ -166,19 +169,19 @@ export class ShardLoop {
 
   #answerGroup(link: Link, index: number, count: number): void {
     const { requests } = link;
-    for (let lane = 0; lane < count; lane++) {
-      this.#commands.orders.lookAhead(lane, requests.words, requests.at(lane));
-    }
-    this.#commands.orders.prefetch(count);
-    for (let lane = 0; lane < count; lane++) this.#answer(link, index, lane, requests.at(lane));
+    const hashes = this.#hashes;
+    // What is no order has no hash there: to fetch for it in vain is cheaper than to look.
+    for (let i = 0; i < count; i++) hashes[i] = requests.words[requests.at(i) + requestLayout.buyerHash]!;
+    this.#state.buyers.prefetch(hashes, count);
+    for (let i = 0; i < count; i++) this.#answer(link, index, requests.at(i));
   }
 
-  #answer(link: Link, index: number, lane: number, at: number): void {
+  #answer(link: Link, index: number, at: number): void {
     const { words, doubles } = link.requests;
     const slot = words[at + requestLayout.slot]!;
     const generation = words[at + requestLayout.generation]!;
     const opcode = words[at + requestLayout.opcode]!;
-    const urgency = this.#commands.execute(lane, words, doubles, at, this.#nowMs);
+    const urgency = this.#commands.execute(words, doubles, at, this.#nowMs);
     const { reply } = this.#commands;
     this.#count(opcode, reply.outcome);
     if (urgency === 'at once' || this.#batch === undefined) {

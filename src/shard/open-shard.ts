@@ -34,18 +34,17 @@ export async function openShard(options: {
   readonly memory: SharedMemory;
   readonly store: ShardStoreOptions;
   readonly ordersMax: number;
-  readonly hashSeed: number;
   readonly clock: Clock;
   readonly betweenCommits?: () => void;
   readonly guard?: (store: ShardStore) => LoopStore;
 }): Promise<OpenShard> {
-  const { memory, ordersMax, hashSeed, clock, betweenCommits, guard = (store) => store } = options;
+  const { memory, ordersMax, clock, betweenCommits, guard = (store) => store } = options;
   const { shard, durability } = options.store;
   const threads = new ThreadTable(memory.threads, memory.shards);
   threads.begin(shard);
   const tables = memory.keys.map((buffer) => new KeyTable(buffer, ordersMax));
   const stock = new StockTable(memory.stock);
-  const state = new ShardState({ ordersMax, keys: tables[shard]!, stock, hashSeed });
+  const state = new ShardState({ ordersMax, keys: tables[shard]!, stock, hashSeed: memory.hashSeed });
   const store = await ShardStore.open(options.store, (commit) => {
     applyCommit(state, commit);
     betweenCommits?.();

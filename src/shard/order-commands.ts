@@ -5,7 +5,7 @@
 import { assert, unreachable } from '../assert.js';
 import { limits } from '../config.js';
 import { requestLayout } from '../memory/layout.js';
-import { Opcode, type Reply } from '../memory/records.js';
+import type { Reply } from '../memory/records.js';
 import { decide } from '../sale/decision.js';
 import { resultOfStep, Status, Step, targetOf } from '../sale/order-state.js';
 import { Outcome } from '../sale/outcome.js';
@@ -14,9 +14,6 @@ import type { Batch } from '../store/batch.js';
 import { bornConfirmed, EntryType, entryTypeOf } from '../store/entry.js';
 import type { KeyClaims } from './key-claims.js';
 import { newKeyQuery, restockReference, type ShardSku, type ShardState } from './state.js';
-
-/** Requests that may be looked ahead at together. */
-export const lanes = limits.lookAheadLanes;
 
 /** Whether a reply may leave before the batch is committed: refusals of new orders promise nothing. */
 export type Urgency = 'at once' | 'after commit';
@@ -49,9 +46,6 @@ export class OrderCommands {
   /** Holds ended by their deadline so far. */
   expiredCount = 0;
   readonly #query = newKeyQuery();
-  readonly #hashes = new Int32Array(lanes);
-  /** By lane: the number of the sale that its hash is for; 0 for none. */
-  readonly #hashedFor = new Int32Array(lanes);
 
   constructor(context: CommandContext) {
     this.#state = context.state;
@@ -61,121 +55,110 @@ export class OrderCommands {
     this.#reply = context.reply;
   }
 
-  /** Hashes the buyer of the request that `place` will get with the same lane. */
-  lookAhead(lane: number, words: Int32Array, at: number): void {
-    const sku = this.#state.skus[words[at + requestLayout.row]!];
-    this.#hashedFor[lane] = 0;
-    if (words[at + requestLayout.opcode] !== Opcode.place || sku === undefined) return;
-    const buyerBytes = words[at + requestLayout.lengths]! & 0xff;
-    const { number } = sku.sale;
-    this.#hashes[lane] = this.#state.buyerHash(number, words, at + requestLayout.text, buyerBytes);
-    this.#hashedFor[lane] = number;
-  }
-
-  /** Fetches what the look-ups of the first `count` lanes need. Changes nothing. */
-  prefetch(count: number): void {
-    this.#state.buyers.prefetch(this.#hashes, count);
-  }
-
-  place(lane: number, words: Int32Array, at: number, nowMs: number): Urgency {
+  place(words: Int32Array, at: number, nowMs: number): Urgency {
     const state = this.#state;
     const row = words[at + requestLayout.row]!;
     const quantity = words[at + requestLayout.quantity]!;
-    const buyerBytes = words[at + requestLayout.lengths]! & 0xff;
-    const keyBytes = (words[at + requestLayout.lengths]! >> 8) & 0xff;
+    const lengths = words[at + requestLayout.lengths]!;
+    const buyerBytes = lengths & 0xff;
     assert(quantity >= 1 && quantity <= limits.quantityMax, 'the acceptor checked the quantity');
     assert(buyerBytes >= 1 && buyerBytes <= limits.buyerBytesMax, 'the acceptor checked the buyer');
     const sku = state.skus[row];
     if (sku === undefined) return this.#refuse(Outcome.staleDefinition);
     const { sale } = sku;
-    const buyerAt = at + requestLayout.text;
-    const keyAt = at + requestLayout.key;
-    const query = this.#query;
-    if (keyBytes > 0) {
-      query.saleNumber = sale.number;
-      query.buyerBytes = buyerBytes;
-      query.keyBytes = keyBytes;
-      query.words = words;
-      query.buyerAt = buyerAt;
-      query.keyAt = keyAt;
-      state.hashKey(query);
-      const found = state.keys.find(query);
-      if (found !== -1) return this.#replay(found, row, quantity);
-      const taken = this.#claims.taken(query, sale);
-      if (taken !== Outcome.done) return this.#refuse(taken);
+    if ((lengths & 0xff00) !== 0) {
+      const answered = this.#answerKey(sku, words, at);
+      if (answered !== undefined) return answered;
     }
     const revision = words[at + requestLayout.revision]!;
-    if (sku.revision < revision) return this.#refuse(Outcome.staleDefinition);
-    // A request made for a former revision met the sale while it was being replaced, hence before it opened.
     if (sku.revision !== revision || sale.revision !== revision || sale.frozen) {
-      return this.#refuse(Outcome.notStarted);
+      // A request made for a former revision met the sale while it was being replaced, hence before it opened.
+      return this.#refuse(sku.revision < revision ? Outcome.staleDefinition : Outcome.notStarted);
     }
-    // A definition in the same group may have given the row to a sale that the look ahead could not know.
-    const hash =
-      this.#hashedFor[lane] === sale.number
-        ? this.#hashes[lane]!
-        : state.buyerHash(sale.number, words, buyerAt, buyerBytes);
+    const buyerAt = at + requestLayout.text;
+    // Of the buyer in the sale that the acceptor knows in this row: with the same revision it is this one.
+    const hash = words[at + requestLayout.buyerHash]!;
     const known = state.buyers.find(hash, sale.number, words, buyerAt, buyerBytes);
     const purchased = known === -1 || sku.limitPerBuyer === 0 ? 0 : state.buyers.purchased(known, row);
-    const told = words[at + requestLayout.lengths]! >> 16;
-    const phase = phaseAt(sale, strictest(sale.state, told as SaleState), nowMs);
+    const phase = phaseAt(sale, strictest(sale.state, (lengths >> 16) as SaleState), nowMs);
     const outcome = decide(phase, purchased, sku.limitPerBuyer, sku.stock.available, quantity);
     if (outcome !== Outcome.done) return this.#refuse(outcome);
     return this.#accept(sku, known, hash, words, at, nowMs);
   }
 
+  /** The answer to an order whose idempotency key somebody has already; otherwise undefined, and the key is in `#query`. */
+  #answerKey(sku: ShardSku, words: Int32Array, at: number): Urgency | undefined {
+    const query = this.#query;
+    query.saleNumber = sku.sale.number;
+    query.buyerBytes = words[at + requestLayout.lengths]! & 0xff;
+    query.keyBytes = keyBytesOf(words, at);
+    query.words = words;
+    query.buyerAt = at + requestLayout.text;
+    query.keyAt = at + requestLayout.key;
+    this.#state.hashKey(query);
+    const found = this.#state.keys.find(query);
+    if (found !== -1) return this.#replay(found, sku.row, words[at + requestLayout.quantity]!);
+    const taken = this.#claims.taken(query, sku.sale);
+    return taken === Outcome.done ? undefined : this.#refuse(taken);
+  }
+
   /** Takes an order that was decided for, where there is room for it and nobody else takes its key just now. */
   #accept(sku: ShardSku, known: number, hash: number, words: Int32Array, at: number, nowMs: number): Urgency {
-    const reply = this.#reply;
     const state = this.#state;
-    const { sale, row } = sku;
-    const quantity = words[at + requestLayout.quantity]!;
-    const buyerBytes = words[at + requestLayout.lengths]! & 0xff;
-    const keyBytes = (words[at + requestLayout.lengths]! >> 8) & 0xff;
-    const buyerAt = at + requestLayout.text;
-    const keyAt = at + requestLayout.key;
-    if (!state.orders.hasRoom() || !state.buyers.hasRoom() || (keyBytes > 0 && !state.keys.hasRoom())) {
-      return this.#refuse(Outcome.overloaded);
-    }
-    if (keyBytes > 0) {
-      const conflict = this.#claims.claim(this.#query, state.orders.count, sale);
+    if (!state.orders.hasRoom() || !state.buyers.hasRoom()) return this.#refuse(Outcome.overloaded);
+    if (keyBytesOf(words, at) > 0) {
+      const conflict = this.#claimKey(sku);
       if (conflict !== Outcome.done) return this.#refuse(conflict);
     }
-    const status = sale.holdMs === 0 ? Status.confirmed : Status.held;
+    const { holdMs } = sku.sale;
+    const status = holdMs === 0 ? Status.confirmed : Status.held;
+    const quantity = words[at + requestLayout.quantity]!;
     const number = state.accept(
       sku,
       known,
       hash,
       words,
-      buyerAt,
-      buyerBytes,
+      at + requestLayout.text,
+      words[at + requestLayout.lengths]! & 0xff,
       quantity,
       nowMs,
       status,
       this.#durability,
     );
-    this.#batch?.accepted(
-      row,
-      this.#durability | (status === Status.confirmed ? bornConfirmed : 0),
-      quantity,
-      number,
-      sku.sequence,
-      words,
-      buyerAt,
-      buyerBytes,
-      keyAt,
-      keyBytes,
-    );
+    if (this.#batch !== undefined) this.#write(this.#batch, sku, status, number, words, at);
+    const reply = this.#reply;
     reply.outcome = Outcome.done;
     reply.orderNumber = number;
     reply.quantity = quantity;
     reply.sequence = sku.sequence;
     reply.createdAtMs = nowMs;
-    reply.expiresAtMs = sale.holdMs === 0 ? Number.POSITIVE_INFINITY : nowMs + sale.holdMs;
+    reply.expiresAtMs = holdMs === 0 ? Number.POSITIVE_INFINITY : nowMs + holdMs;
     reply.status = status;
     reply.durability = this.#durability;
     reply.reacquired = false;
     return 'after commit';
+  }
+
+  /** Takes the key in `#query` for the next order. */
+  #claimKey(sku: ShardSku): Outcome {
+    const { keys, orders } = this.#state;
+    return keys.hasRoom() ? this.#claims.claim(this.#query, orders.count, sku.sale) : Outcome.overloaded;
+  }
+
+  /** Journals an accepted order. */
+  #write(batch: Batch, sku: ShardSku, status: Status, number: number, words: Int32Array, at: number): void {
+    batch.accepted(
+      sku.row,
+      this.#durability | (status === Status.confirmed ? bornConfirmed : 0),
+      words[at + requestLayout.quantity]!,
+      number,
+      sku.sequence,
+      words,
+      at + requestLayout.text,
+      words[at + requestLayout.lengths]! & 0xff,
+      at + requestLayout.key,
+      keyBytesOf(words, at),
+    );
   }
 
   #refuse(outcome: Outcome): Urgency {
@@ -297,4 +280,9 @@ export class OrderCommands {
     reply.durability = orders.durability(number);
     reply.reacquired = orders.reacquired(number);
   }
+}
+
+/** Bytes of a request's idempotency key, 0 for none. */
+function keyBytesOf(words: Int32Array, at: number): number {
+  return (words[at + requestLayout.lengths]! >> 8) & 0xff;
 }

@@ -16,7 +16,6 @@ export interface ShardTask {
   readonly shard: number;
   readonly memory: SharedMemory;
   readonly clock: ClockOrigin;
-  readonly hashSeed: number;
   readonly durability: Durability;
   readonly ordersMax: number;
   readonly storePath: string;
@@ -79,13 +78,12 @@ function originOf(error: Error): string {
 }
 
 async function serveShard(task: ShardTask, threads: ThreadTable): Promise<void> {
-  const { shard, memory, storeId, durability, restarted, flushDelayMs, ordersMax, hashSeed } = task;
+  const { shard, memory, storeId, durability, restarted, flushDelayMs, ordersMax } = task;
   const pacer = restarted ? new Pacer(memory.shards) : undefined;
   const { loop, store } = await openShard({
     memory,
     store: { path: task.storePath, storeId, shard, durability, existing: restarted, flushDelayMs },
     ordersMax,
-    hashSeed,
     clock: clockFrom(task.clock),
     betweenCommits: () => {
       if (threads.stopRequested(shard)) throw new StopRequested();

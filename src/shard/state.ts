@@ -9,7 +9,7 @@ import type { KeyQuery, KeyTable } from '../memory/key-table.js';
 import type { StockTable } from '../memory/stock-table.js';
 import { Status } from '../sale/order-state.js';
 import { SaleState } from '../sale/phase.js';
-import { hashEnd, hashStart, hashText } from '../text.js';
+import { buyerHash, hashEnd, hashStart, hashText } from '../text.js';
 import { BuyerTable } from './buyers.js';
 import { HoldQueues } from './holds.js';
 import { OrderTable } from './orders.js';
@@ -105,7 +105,7 @@ export class ShardState {
   }
 
   buyerHash(saleNumber: number, words: Int32Array, at: number, bytes: number): number {
-    return hashEnd(hashText(hashStart(this.#hashSeed, saleNumber), words, at, bytes));
+    return buyerHash(this.#hashSeed, saleNumber, words, at, bytes);
   }
 
   /** Fills in `query.hash` from its other fields. */

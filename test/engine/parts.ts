@@ -39,7 +39,13 @@ export async function startParts(
   { records, eventLoop = threadEventLoop }: { records?: SaleRecords; eventLoop?: EventLoop } = {},
 ) {
   const dataDir = tempDir();
-  const memory = allocateSharedMemory({ shards, acceptors: 1, inFlightMax, keysPerShardMax: ordersMax });
+  const memory = allocateSharedMemory({
+    shards,
+    acceptors: 1,
+    inFlightMax,
+    keysPerShardMax: ordersMax,
+    hashSeed: 7,
+  });
   const origin = clockOrigin();
   const clock = clockFrom(origin);
   const defects: unknown[] = [];
@@ -57,7 +63,6 @@ export async function startParts(
         shard,
         memory,
         clock: origin,
-        hashSeed: 7,
         durability,
         ordersMax,
         storePath: pathOf(shard),

@@ -45,6 +45,7 @@ test('the shared memory of a measurement fits into what it is said to need', () 
     acceptors: 1 + producers,
     inFlightMax,
     keysPerShardMax: orders,
+    hashSeed: 7,
   });
   expect(sharedBytes(memory)).toBeGreaterThan(shards * (producers + 1) * inFlightMax * requestLayout.bytes);
   expect(sharedBytes(memory)).toBeLessThanOrEqual(bytesNeeded(shards, producers, orders));

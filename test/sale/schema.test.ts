@@ -9,6 +9,7 @@ import {
   newOrderValues,
   orderBody,
   orderRequest,
+  orderTextWordsMax,
   readOrderRequest,
 } from '../../dist/sale/schema.js';
 import { runs, seeded } from '../support/random.js';
@@ -21,7 +22,7 @@ describe.each([
   {
     name: 'a request',
     schema: orderRequest,
-    check: (value: unknown) => readOrderRequest(value, newOrderValues()),
+    check: (value: unknown) => readOrderRequest(value, newOrderValues(new Int32Array(orderTextWordsMax))),
     order: request,
     more: { idempotencyKey: 'k' },
   },

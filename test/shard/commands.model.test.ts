@@ -6,7 +6,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { lanes } from '../../dist/shard/order-commands.js';
+import { limits } from '../../dist/config.js';
 import { effort } from '../support/effort.js';
 import { type Runs, runs, seeded } from '../support/random.js';
 import type { Request } from '../support/requests.js';
@@ -22,7 +22,7 @@ describe(seeded('commands called directly'), () => {
     actions: fc.array(anyAction, { minLength: 1, maxLength: 5 }),
     /** Whether holds are looked through first; if not, their own deadlines must do. */
     expire: fc.boolean(),
-    group: fc.constantFrom(1, 2, 5, lanes),
+    group: fc.constantFrom(1, 2, 5, limits.lookAheadLanes),
   });
   /** Orders at most: now and then so few that the table fills. */
   const orders = fc.constantFrom(4, 60, 60);

@@ -5,16 +5,16 @@ import { KeyTable } from '../../dist/memory/key-table.js';
 import { StockTable } from '../../dist/memory/stock-table.js';
 import { Outcome } from '../../dist/sale/outcome.js';
 import { SaleState } from '../../dist/sale/phase.js';
-import type { Define, Place } from '../support/requests.js';
+import { type Define, hashSeed, type Place } from '../support/requests.js';
 import { ShardModel } from '../support/shard-model.js';
 import { Threads } from '../support/threads.js';
 import { within } from '../support/until.js';
 import { DirectShard } from './direct-shard.js';
-import { hashSeed, keysMax, onSale, startMs } from './model-actions.js';
+import { keysMax, onSale, startMs } from './model-actions.js';
 import { acceptForeignKey } from './model-compare.js';
 
 describe('a definition and an order for it in one group', () => {
-  const order: Place = { op: 'place', row: 0, revision: 1, quantity: 1, buyer: 'u-1', key: '' };
+  const order: Place = { op: 'place', sale: 1, row: 0, revision: 1, quantity: 1, buyer: 'u-1', key: '' };
   const done = { outcome: Outcome.done };
 
   test('do not make two buyers of one, who would go over his limit', () => {
@@ -34,7 +34,7 @@ describe('a definition and an order for it in one group', () => {
     const shard = new DirectShard(new ShardModel(60));
     shard.execute([{ request: onSale, answer: done }], startMs);
     const again: Define = { ...onSale, sale: 2, revision: 2 };
-    const later: Place = { ...order, revision: 2 };
+    const later: Place = { ...order, sale: 2, revision: 2 };
     shard.execute(
       [
         { request: again, answer: done },
@@ -65,7 +65,7 @@ describe('while a sale is being replaced', () => {
   const done = { outcome: Outcome.done };
   const notStarted = { outcome: Outcome.notStarted };
   /** With a key, because an acceptor lets only such an order through to a sale that is not open. */
-  const order: Place = { op: 'place', row: 0, revision: 1, quantity: 1, buyer: 'u-1', key: 'k' };
+  const order: Place = { op: 'place', sale: 1, row: 0, revision: 1, quantity: 1, buyer: 'u-1', key: 'k' };
 
   function frozen(): DirectShard {
     const shard = new DirectShard(new ShardModel(60));
@@ -99,7 +99,15 @@ describe('two shards with SKUs of one sale', () => {
     const model = new ShardModel(60);
     const shard = new DirectShard(model);
     shard.execute([{ request: { ...onSale, spread: true }, answer: { outcome: Outcome.done } }], startMs);
-    const taken: Place = { op: 'place', row: 0, revision: 1, quantity: 1, buyer: 'u-1', key: 'key-2' };
+    const taken: Place = {
+      op: 'place',
+      sale: 1,
+      row: 0,
+      revision: 1,
+      quantity: 1,
+      buyer: 'u-1',
+      key: 'key-2',
+    };
     acceptForeignKey(model, shard.state, shard.foreign, {
       kind: 'foreign key',
       sale: 1,

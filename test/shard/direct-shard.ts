@@ -1,19 +1,19 @@
 /** A shard whose commands a test calls directly, sealed batch by batch, and one that is rebuilt from its journal. */
 
 import { expect } from 'vitest';
+import { limits } from '../../dist/config.js';
 import { KeyTable } from '../../dist/memory/key-table.js';
 import { StockTable } from '../../dist/memory/stock-table.js';
 import { statusName } from '../../dist/sale/order-state.js';
 import { Outcome } from '../../dist/sale/outcome.js';
 import { Commands } from '../../dist/shard/commands.js';
-import { lanes } from '../../dist/shard/order-commands.js';
 import { applyCommit } from '../../dist/shard/recover.js';
 import { ShardState } from '../../dist/shard/state.js';
 import { Batch, commitLayout } from '../../dist/store/batch.js';
 import { type ChainHead, follow, genesisHash } from '../../dist/store/chain.js';
-import { type Request, singleRecord, writeRequest } from '../support/requests.js';
+import { hashSeed, type Request, singleRecord, writeRequest } from '../support/requests.js';
 import type { Answer, ShardModel } from '../support/shard-model.js';
-import { hashSeed, keysMax, storeId } from './model-actions.js';
+import { keysMax, storeId } from './model-actions.js';
 import { compareReply } from './model-compare.js';
 
 export class DirectShard {
@@ -21,7 +21,7 @@ export class DirectShard {
   readonly state: ShardState;
   readonly records: Buffer[] = [];
   readonly #batch = new Batch();
-  readonly #requests = Array.from({ length: lanes }, singleRecord);
+  readonly #requests = Array.from({ length: limits.lookAheadLanes }, singleRecord);
   readonly #commands: Commands;
   readonly #head: ChainHead = { number: 0, hash: genesisHash(storeId, 0), nextSequence: 1, timeMs: 0 };
 
@@ -53,19 +53,17 @@ export class DirectShard {
     this.state.publishStock();
   }
 
-  /** A group as the loop takes it from a ring: all looked ahead at, then executed one by one. */
+  /** A group as the loop takes it from a ring: all are there, then they are executed one by one. */
   execute(group: readonly { request: Request; answer: Answer }[], nowMs: number): void {
     for (const [lane, { request }] of group.entries()) {
       const record = this.#requests[lane]!;
       writeRequest(record, 0, request, lane, 0);
-      this.#commands.orders.lookAhead(lane, record.words, 0);
     }
-    this.#commands.orders.prefetch(group.length);
     for (const [lane, { request, answer }] of group.entries()) {
       const { words, doubles } = this.#requests[lane]!;
       const { state } = this;
       const before = [this.#batch.count, state.orders.count, state.buyers.count, state.restocks.length];
-      const urgency = this.#commands.execute(lane, words, doubles, 0, nowMs);
+      const urgency = this.#commands.execute(words, doubles, 0, nowMs);
       compareReply(this.#commands.reply, answer);
       const promised = answer.outcome === Outcome.done || answer.outcome === Outcome.replayed;
       // Whatever promises something waits for the commit; a refused order promises nothing, and left nothing.

@@ -16,9 +16,9 @@ import { ShardState } from '../../dist/shard/state.js';
 import { Batch } from '../../dist/store/batch.js';
 import { ShardStore } from '../../dist/store/shard-store.js';
 import { readText } from '../../dist/text.js';
-import { type Request, writeRequest } from '../support/requests.js';
+import { hashSeed, type Request, writeRequest } from '../support/requests.js';
 import type { Answer, ShardModel } from '../support/shard-model.js';
-import { hashSeed, keysMax, storeId } from './model-actions.js';
+import { keysMax, storeId } from './model-actions.js';
 import { answered, compareReply } from './model-compare.js';
 
 const acceptors = 2;
@@ -79,7 +79,13 @@ export class LoopShard {
     inFlightMax?: number;
   }): Promise<LoopShard> {
     const { inFlightMax = ringCapacity } = options;
-    const memory = allocateSharedMemory({ shards: 2, acceptors, inFlightMax, keysPerShardMax: keysMax });
+    const memory = allocateSharedMemory({
+      shards: 2,
+      acceptors,
+      inFlightMax,
+      keysPerShardMax: keysMax,
+      hashSeed,
+    });
     const keyTables = memory.keys.map((buffer) => new KeyTable(buffer, keysMax));
     const state = new ShardState({
       ordersMax: 60,

@@ -6,10 +6,10 @@ import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
+import { limits } from '../../dist/config.js';
 import { Counters, ShardCount } from '../../dist/memory/counters.js';
 import { ShardState as Lifecycle, ThreadTable } from '../../dist/memory/thread-table.js';
 import { Outcome } from '../../dist/sale/outcome.js';
-import { lanes } from '../../dist/shard/order-commands.js';
 import { effort } from '../support/effort.js';
 import { runs, seeded } from '../support/random.js';
 import type { Place } from '../support/requests.js';
@@ -129,9 +129,9 @@ describe(seeded('a shard turned by its loop, over rings and a store'), () => {
     const shard = await LoopShard.open({ path, durability: 0, clock: () => startMs, inFlightMax: 128 });
     const traffic = new Traffic(model, shard);
     traffic.send(0, { ...onSale, total: 50, limit: 0 });
-    const order = { op: 'place', row: 0, revision: 1, quantity: 1, key: '' } as const;
-    for (let i = 0; i < 3 * lanes; i++) traffic.send(0, { ...order, buyer: `u-${i}` });
-    for (let i = 0; i < 3 * lanes; i++) traffic.send(1, { ...order, buyer: `v-${i}` });
+    const order = { op: 'place', sale: 1, row: 0, revision: 1, quantity: 1, key: '' } as const;
+    for (let i = 0; i < 3 * limits.lookAheadLanes; i++) traffic.send(0, { ...order, buyer: `u-${i}` });
+    for (let i = 0; i < 3 * limits.lookAheadLanes; i++) traffic.send(1, { ...order, buyer: `v-${i}` });
     traffic.turn(startMs);
     traffic.drain(0);
     traffic.drain(1);
@@ -153,7 +153,7 @@ describe(seeded('a shard turned by its loop, over rings and a store'), () => {
     model.durability = 1;
     const shard = await LoopShard.open({ path, durability: 1, clock: () => clockMs });
     const traffic = new Traffic(model, shard);
-    traffic.send(0, { op: 'place', row: 0, revision: 1, quantity: 1, buyer: 'u-1', key: '' });
+    traffic.send(0, { op: 'place', sale: 1, row: 0, revision: 1, quantity: 1, buyer: 'u-1', key: '' });
     traffic.turn(startMs);
     expect(shard.store.flushAtMs).toBeLessThan(Number.POSITIVE_INFINITY);
     // As long as an order may wait for the disk, and a little more.
@@ -168,7 +168,7 @@ describe(seeded('a shard turned by its loop, over rings and a store'), () => {
     const path = join(folder, `${folders++}`);
     const shard = await LoopShard.open({ path, durability: 1, clock: () => startMs });
     const traffic = new Traffic(model, shard);
-    const order: Place = { op: 'place', row: 0, revision: 1, quantity: 1, buyer: 'u-1', key: '' };
+    const order: Place = { op: 'place', sale: 1, row: 0, revision: 1, quantity: 1, buyer: 'u-1', key: '' };
     traffic.send(0, onSale);
     traffic.turn(startMs);
     traffic.drain(0);

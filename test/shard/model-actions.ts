@@ -8,7 +8,6 @@ import type { ForeignState } from '../support/shard-model.js';
 export const startMs = 1_800_000_000_000;
 
 export const keysMax = 256;
-export const hashSeed = 0x5eed;
 export const storeId = '0123456789abcdef0123456789abcdef';
 
 export const saleNumbers = [1, 2];

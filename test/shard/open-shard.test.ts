@@ -12,7 +12,7 @@ import { Outcome } from '../../dist/sale/outcome.js';
 import { SaleState } from '../../dist/sale/phase.js';
 import { openShard } from '../../dist/shard/open-shard.js';
 import runShard from '../../dist/shard/service.js';
-import { type Define, type Request, writeRequest } from '../support/requests.js';
+import { type Define, hashSeed, type Request, writeRequest } from '../support/requests.js';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.js';
 
 const folder = makeTempDir();
@@ -43,11 +43,11 @@ function storeOptions(path: string) {
 
 async function open(path: string) {
   const memory = allocateSharedMemory({
-    ...{ shards: 1, acceptors: 1, inFlightMax: limits.batchCountMax, keysPerShardMax: ordersMax },
+    ...{ shards: 1, acceptors: 1, inFlightMax: limits.batchCountMax, keysPerShardMax: ordersMax, hashSeed },
   });
   const clock = { nowMs: startMs };
   const { loop, store } = await openShard({
-    ...{ memory, store: storeOptions(path), ordersMax, hashSeed: 7, clock: () => clock.nowMs },
+    ...{ memory, store: storeOptions(path), ordersMax, clock: () => clock.nowMs },
   });
   const requests = new RingProducer(memory.requests[0]![0]!, requestLayout.bytes);
   const replies = new RingConsumer(memory.replies[0]![0]!, replyLayout.bytes);
@@ -75,7 +75,7 @@ test('a wave of deadlines that meets a batch of late confirmations fits one comm
   const held = limits.expiriesPerBatchMax + limits.batchCountMax;
   for (let from = 0; from < held; from += limits.batchCountMax) {
     const orders = Array.from({ length: limits.batchCountMax }, (_, i): Request => {
-      return { op: 'place', row: 0, revision: 1, quantity: 1, buyer: `u-${from + i}`, key: '' };
+      return { op: 'place', sale: 1, row: 0, revision: 1, quantity: 1, buyer: `u-${from + i}`, key: '' };
     });
     expect(new Set(turn(orders))).toEqual(new Set([Outcome.done]));
   }
@@ -100,12 +100,12 @@ test('an opening is called off by a stop, however much is left to be read', asyn
   turn([sale]);
   await store.close();
   const memory = allocateSharedMemory({
-    ...{ shards: 1, acceptors: 1, inFlightMax: limits.inFlightMin, keysPerShardMax: ordersMax },
+    ...{ shards: 1, acceptors: 1, inFlightMax: limits.inFlightMin, keysPerShardMax: ordersMax, hashSeed },
   });
   const threads = new ThreadTable(memory.threads, 1);
   threads.requestStop(0);
   const end = await runShard({
-    ...{ shard: 0, memory, clock: clockOrigin(), hashSeed: 7, durability: 'fsync', ordersMax, storeId },
+    ...{ shard: 0, memory, clock: clockOrigin(), durability: 'fsync', ordersMax, storeId },
     ...{ storePath: path, restarted: true, flushDelayMs: 1 },
   });
   expect(end).toEqual({ kind: 'stopped' });

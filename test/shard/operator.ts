@@ -93,7 +93,7 @@ export class Operator {
     const { quantity, key: placeKey, buyer: placeBuyer } = action;
     const revision = (this.#defined.get(action.sale)?.[0]?.revision ?? 0) + action.revisionOff;
     const row = rowOf(action.sale, action.sku);
-    return { op: 'place', row, revision, quantity, buyer: placeBuyer, key: placeKey };
+    return { op: 'place', sale: action.sale, row, revision, quantity, buyer: placeBuyer, key: placeKey };
   }
 
   /** As the engine does it: freeze, remove, then the catalogue changes hands, then define. */

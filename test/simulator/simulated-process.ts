@@ -56,7 +56,13 @@ export class SimulatedProcess {
   private constructor(world: World, inFlightMax: number) {
     this.#world = world;
     const { shards } = world;
-    this.#memory = allocateSharedMemory({ shards, acceptors: 1, inFlightMax, keysPerShardMax: ordersMax });
+    this.#memory = allocateSharedMemory({
+      shards,
+      acceptors: 1,
+      inFlightMax,
+      keysPerShardMax: ordersMax,
+      hashSeed,
+    });
     this.#threads = new ThreadTable(this.#memory.threads, shards);
     this.#eventLoop = new HandTurnedLoop(() => world.monotonicMs);
     this.#startWallMs = world.wallMs;
@@ -198,7 +204,6 @@ export class SimulatedProcess {
       memory: this.#memory,
       store: { path: folder, storeId, shard, durability, existing: false, flushDelayMs },
       ordersMax,
-      hashSeed,
       clock: () => this.nowMs,
       guard: (store) => {
         guard = new FaultyStore(store, folder, this.#world.onFailure);

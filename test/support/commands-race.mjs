@@ -10,7 +10,7 @@ import { StockTable } from '../../dist/memory/stock-table.js';
 import { Outcome } from '../../dist/sale/outcome.js';
 import { Commands } from '../../dist/shard/commands.js';
 import { ShardState } from '../../dist/shard/state.js';
-import { writeText } from '../../dist/text.js';
+import { buyerHash, writeText } from '../../dist/text.js';
 import { meet } from './meeting.mjs';
 
 const { side, tables, stock, keysMax, rounds, control, hashSeed } = workerData;
@@ -48,9 +48,9 @@ for (let round = 0; round < rounds; round++) {
   const buyerBytes = writeText(bytes, requestLayout.text * 4, `u-${round % 100}`);
   const keyBytes = writeText(bytes, requestLayout.key * 4, `k-${round}`);
   words[requestLayout.lengths] = buyerBytes | (keyBytes << 8);
+  words[requestLayout.buyerHash] = buyerHash(hashSeed, 1, words, requestLayout.text, buyerBytes);
   meet(control, side, round);
-  commands.orders.lookAhead(0, words, 0);
-  commands.execute(0, words, doubles, 0, round);
+  commands.execute(words, doubles, 0, round);
   outcomes[round] = commands.reply.outcome;
 }
 state.checkCounters();

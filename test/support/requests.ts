@@ -2,10 +2,14 @@
 import { requestLayout } from '../../dist/memory/layout.js';
 import { Opcode } from '../../dist/memory/records.js';
 import type { SaleState } from '../../dist/sale/phase.js';
-import { writeText } from '../../dist/text.js';
+import { buyerHash, writeText } from '../../dist/text.js';
+
+/** What the shards of these tests hash with. */
+export const hashSeed = 0x5eed;
 
 export interface Place {
   readonly op: 'place';
+  readonly sale: number;
   readonly row: number;
   readonly revision: number;
   readonly quantity: number;
@@ -103,6 +107,8 @@ export function writeRequest(
       const buyerBytes = writeText(bytes, textAt, request.buyer);
       const keyBytes = request.key === '' ? 0 : writeText(bytes, keyAt, request.key);
       words[at + requestLayout.lengths] = buyerBytes | (keyBytes << 8);
+      const hash = buyerHash(hashSeed, request.sale, words, at + requestLayout.text, buyerBytes);
+      words[at + requestLayout.buyerHash] = hash;
       break;
     }
     case 'confirm':
