@@ -88,6 +88,27 @@ describe('placeOrders', () => {
     expect(orderOf(outcomes.at(1))).toEqual(orderOf(outcomes.at(0)));
   });
 
+  test('keeps names of every length and script apart, and each order finds its own again', async () => {
+    const { order, counters } = await freshSale({ skus: [{ sku, stock: 1_000, limitPerBuyer: 1 }] });
+    const names = Array.from(
+      { length: 120 },
+      (_, i) => ['x', 'é', '雷', '😀'][i % 4]!.repeat(1 + (i % 15)) + String(i).padStart(3, '0'),
+    );
+    const keys = names.map((_, i) => (i % 3 === 0 ? undefined : `${'k'.repeat(i % 50)}🔑${i}`));
+    const requests = names.map((name, i) =>
+      order(name, keys[i] === undefined ? {} : { idempotencyKey: keys[i] }),
+    );
+    const outcomes = await shared.placeOrders(requests);
+    expect(Array.from(outcomes, (outcome) => orderOf(outcome).buyer)).toEqual(names);
+    const again = await shared.placeOrders(requests);
+    expect([again.accepted, again.replayed]).toEqual([0, keys.filter((key) => key !== undefined).length]);
+    for (const [i, outcome] of [...again].entries()) {
+      if (keys[i] === undefined) expect(outcome).toMatchObject({ ok: false, code: 'limit_reached' });
+      else expect(orderOf(outcome)).toEqual(orderOf(outcomes.at(i)));
+    }
+    expect(counters().held).toBe(names.length);
+  });
+
   test('called several times at once answers every batch: its array is the queue', async () => {
     const { order } = await freshSale({ skus: [{ sku, stock: 100_000 }] });
     const batches = [3_000, 2_000, 1_000, 10].map((length, batch) =>

@@ -9,6 +9,7 @@ import {
   readText,
   sameWords,
   textWords,
+  writePlain,
   writeText,
 } from '../../dist/text.js';
 import { runs, seeded } from '../support/random.js';
@@ -65,6 +66,23 @@ describe(seeded('a text'), () => {
         expect(readText(bytes, atWord * 4, length)).toBe(Buffer.from(text).toString());
       }),
       runs(1_000),
+    );
+  });
+
+  test('of printable ASCII is written the same by words; any other is recognised, and nothing around it touched', () => {
+    fc.assert(
+      fc.property(fc.oneof(anyText, fc.string({ maxLength: 70 })), places, (text, atWord) => {
+        const plain = /^[\x20-\x7e]+$/.test(text);
+        const words = new Int32Array(128);
+        const bytes = Buffer.from(words.buffer).fill(untouched);
+        expect(writePlain(words, atWord, text)).toBe(plain ? text.length : 0);
+        const end = (atWord + textWords(text.length)) * 4;
+        if (plain) expect(bytes.equals(fieldWith(text, atWord).bytes)).toBe(true);
+        expect(
+          [...bytes.subarray(0, atWord * 4), ...bytes.subarray(end)].every((byte) => byte === untouched),
+        ).toBe(true);
+      }),
+      runs(2_000),
     );
   });
 
