@@ -9,9 +9,12 @@ export const callers = 8;
 /** Orders of one call of `placeOrders`. */
 export const batchOrders = 1_000;
 
-/** Orders in another sale before those that are timed: code that has run is compiled. */
+/** By the most of warm-up orders the code that runs is compiled; small rounds have to do with less. */
+const warmUpOrdersMax = 400_000;
+
+/** Orders in another sale before those that are timed. */
 export function warmUpOrders(buyers: number): number {
-  return Math.ceil(buyers / 10);
+  return Math.min(Math.ceil(buyers / 3), warmUpOrdersMax);
 }
 
 /** Buyer number `i`, from 0. 12 bytes, of the 100,000th to the millionth. */
