@@ -164,9 +164,12 @@ export class Dispatcher {
     if (link === undefined) return 'recovering';
     const { texts } = orders;
     const { words } = link.requests;
-    for (let index = from; index < to; index++) {
-      const at = this.#claimOn(link, Opcode.place, sink, index, patient);
-      if (at === -1) return index - from;
+    const deadlineMs = this.#nowMs + this.#replyDeadlineMs;
+    const spared = patient ? this.#reserved : 0;
+    let index = from;
+    for (; index < to; index++) {
+      const at = this.#claimOn(link, Opcode.place, sink, index, deadlineMs, spared);
+      if (at === -1) break;
       const lengths = orders.lengths(index);
       const textsAt = orders.textsAt(index);
       const buyerWords = textWords(lengths & 0xff);
@@ -174,7 +177,8 @@ export class Dispatcher {
       copyWords(texts, textsAt + buyerWords, words, at + requestLayout.key, textWords(lengths >> 8));
       writePlace(words, at, sku, orders.quantity(index), lengths, this.#hashSeed);
     }
-    return to - from;
+    this.#claimed(index - from, index < to);
+    return index - from;
   }
 
   /** Sends a confirm, cancel or read of an order to its shard. */
@@ -272,7 +276,10 @@ export class Dispatcher {
   #claim(shard: number, opcode: Opcode, sink: ReplySink, token: number): number | Dispatched {
     const link = this.#open(shard);
     if (link === undefined) return 'recovering';
-    const at = this.#claimOn(link, opcode, sink, token, false);
+    // Nobody waits at a screen for the operator's commands, and one that is given up is left half done.
+    const patienceMs = opcode >= Opcode.restock ? limits.controlReplyMsMax : this.#replyDeadlineMs;
+    const at = this.#claimOn(link, opcode, sink, token, this.#nowMs + patienceMs, 0);
+    this.#claimed(at === -1 ? 0 : 1, at === -1);
     return at === -1 ? 'overloaded' : at;
   }
 
@@ -284,27 +291,39 @@ export class Dispatcher {
     return link.open ? link : undefined;
   }
 
-  /** The same as `#claim` on a link that is open. Returns -1 where there is no room. */
-  #claimOn(link: Link, opcode: Opcode, sink: ReplySink, token: number, patient: boolean): number {
+  /**
+   * The same as `#claim` on a link that is open, but for what `#claimed` does. Returns -1 where there is no room.
+   *
+   * @param spared slots that are left to others
+   */
+  #claimOn(
+    link: Link,
+    opcode: Opcode,
+    sink: ReplySink,
+    token: number,
+    deadlineMs: number,
+    spared: number,
+  ): number {
     // The record claimed before this one is complete by now: only whole records are published.
     if (link.unpublished >= limits.publishCountMax) this.#publish(link);
     const inFlight = this.#inFlight;
-    const at = inFlight.free <= (patient ? this.#reserved : 0) ? -1 : link.requests.claim();
-    if (at === -1) {
-      this.#counters.add(AcceptorCount.overloaded, 1);
-      return -1;
-    }
+    const at = inFlight.free <= spared ? -1 : link.requests.claim();
+    if (at === -1) return -1;
     link.unpublished += 1;
-    // Nobody waits at a screen for the operator's commands, and one that is given up is left half done.
-    const patienceMs = opcode >= Opcode.restock ? limits.controlReplyMsMax : this.#replyDeadlineMs;
-    const slot = inFlight.claim(sink, token, link.shard, this.#nowMs + patienceMs);
+    const slot = inFlight.claim(sink, token, link.shard, deadlineMs);
     const { words } = link.requests;
     words[at + requestLayout.opcode] = opcode;
     words[at + requestLayout.slot] = slot;
     words[at + requestLayout.generation] = inFlight.generation(slot);
-    this.#counters.add(AcceptorCount.dispatched, 1);
-    if (!this.#scheduled) this.#schedule();
     return at;
+  }
+
+  /** Counts what was claimed, and sees to it that it is sent. */
+  #claimed(count: number, overloaded: boolean): void {
+    if (overloaded) this.#counters.add(AcceptorCount.overloaded, 1);
+    if (count === 0) return;
+    this.#counters.add(AcceptorCount.dispatched, count);
+    this.#schedule();
   }
 
   /** Reads the clock and the shards' states, once per turn. */

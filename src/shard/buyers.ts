@@ -75,19 +75,8 @@ export class BuyerTable {
    * "Improving Hash Join Performance through Prefetching", ICDE 2004).
    */
   prefetch(hashes: Int32Array, count: number): void {
-    const slots = this.#slots;
-    const mask = this.#mask;
-    let sum = 0;
-    for (let i = 0; i < count; i++) sum += slots[(hashes[i]! & mask) * 2]!;
-    if (this.#old !== undefined) sum += this.#prefetchOld(this.#old, hashes, count);
-    this.prefetched = sum;
-  }
-
-  #prefetchOld(slots: Int32Array, hashes: Int32Array, count: number): number {
-    const mask = this.#oldMask;
-    let sum = 0;
-    for (let i = 0; i < count; i++) sum += slots[(hashes[i]! & mask) * 2]!;
-    return sum;
+    this.prefetched = fetchSlots(this.#slots, this.#mask, hashes, count);
+    if (this.#old !== undefined) this.prefetched ^= fetchSlots(this.#old, this.#oldMask, hashes, count);
   }
 
   /** The entry of a buyer in a sale, or -1. `hash` covers sale number and buyer. */
@@ -261,6 +250,19 @@ export class BuyerTable {
     copyWords(this.#names, this.#entries[ref * entry.words + entry.name]!, to, at, textWords(bytes));
     return bytes;
   }
+}
+
+/** Four at a time: the less there is to do between two loads, the more of them the processor has under way. */
+function fetchSlots(slots: Int32Array, mask: number, hashes: Int32Array, count: number): number {
+  let sum = 0;
+  let i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const first = slots[(hashes[i]! & mask) << 1]! ^ slots[(hashes[i + 1]! & mask) << 1]!;
+    const second = slots[(hashes[i + 2]! & mask) << 1]! ^ slots[(hashes[i + 3]! & mask) << 1]!;
+    sum ^= first ^ second;
+  }
+  for (; i < count; i++) sum ^= slots[(hashes[i]! & mask) << 1]!;
+  return sum;
 }
 
 // From the half to full there are slots / 2 inserts. Touching twice the slots, 8 bytes each, takes 16 * slots / 4096 /

@@ -24,6 +24,12 @@ import type { ShardState } from './state.js';
 const lanes = limits.lookAheadLanes;
 const replyWords = replyLayout.bytes / 4;
 
+/** By outcome: where an order that was placed is counted. */
+const placedAs = Object.values(Outcome).map((outcome) => {
+  if (outcome === Outcome.done) return ShardCount.accepted;
+  return outcome === Outcome.replayed ? ShardCount.replayed : ShardCount.refused;
+});
+
 interface Link {
   readonly requests: RingConsumer;
   readonly replies: RingProducer;
@@ -112,10 +118,12 @@ export class ShardLoop {
   /** One turn: at most one batch. Returns whether there was anything to do. */
   turn(): boolean {
     this.#clockMs = this.#clock();
-    this.#nowMs = Math.max(this.#nowMs, this.#clockMs);
+    const nowMs = Math.max(this.#nowMs, this.#clockMs);
+    this.#nowMs = nowMs;
     const before = this.#commands.orders.expiredCount;
     const passed = this.#expire();
-    const taken = this.#drain();
+    // Handed down from here: to read it from a field for every order would make an object of the number each time.
+    const taken = this.#drain(nowMs);
     this.#counters.add(ShardCount.expired, this.#commands.orders.expiredCount - before);
     this.#state.publishStock();
     this.#commit();
@@ -135,18 +143,18 @@ export class ShardLoop {
   }
 
   /** Takes a batch from the rings, starting with another acceptor each time so that none is favoured. */
-  #drain(): number {
+  #drain(nowMs: number): number {
     const links = this.#links;
     let room = limits.batchCountMax;
     for (let i = 0; i < links.length && room > 0; i++) {
       const index = (this.#nextLink + i) % links.length;
-      room -= this.#drainLink(links[index]!, index, room);
+      room -= this.#drainLink(links[index]!, index, room, nowMs);
     }
     this.#nextLink = (this.#nextLink + 1) % links.length;
     return limits.batchCountMax - room;
   }
 
-  #drainLink(link: Link, index: number, room: number): number {
+  #drainLink(link: Link, index: number, room: number, nowMs: number): number {
     const { requests, replies } = link;
     // Every request gets exactly one reply, so a batch takes no more than the reply ring has room for.
     const count = Math.min(requests.waiting(), room, replies.free());
@@ -154,7 +162,7 @@ export class ShardLoop {
     let replied = false;
     for (let i = 0; i < count; i += lanes) {
       const group = Math.min(lanes, count - i);
-      this.#answerGroup(link, index, group);
+      this.#answerGroup(link, index, group, nowMs);
       requests.release(group);
       this.#state.publishStock();
       // Refusals don't wait for the disk. Whoever polls sees them at once; to wake a thread costs more than to answer.
@@ -167,21 +175,21 @@ export class ShardLoop {
     return count;
   }
 
-  #answerGroup(link: Link, index: number, count: number): void {
+  #answerGroup(link: Link, index: number, count: number, nowMs: number): void {
     const { requests } = link;
     const hashes = this.#hashes;
     // What is no order has no hash there: to fetch for it in vain is cheaper than to look.
     for (let i = 0; i < count; i++) hashes[i] = requests.words[requests.at(i) + requestLayout.buyerHash]!;
     this.#state.buyers.prefetch(hashes, count);
-    for (let i = 0; i < count; i++) this.#answer(link, index, requests.at(i));
+    for (let i = 0; i < count; i++) this.#answer(link, index, requests.at(i), nowMs);
   }
 
-  #answer(link: Link, index: number, at: number): void {
+  #answer(link: Link, index: number, at: number, nowMs: number): void {
     const { words, doubles } = link.requests;
     const slot = words[at + requestLayout.slot]!;
     const generation = words[at + requestLayout.generation]!;
     const opcode = words[at + requestLayout.opcode]!;
-    const urgency = this.#commands.execute(words, doubles, at, this.#nowMs);
+    const urgency = this.#commands.execute(words, doubles, at, nowMs);
     const { reply } = this.#commands;
     this.#count(opcode, reply.outcome);
     if (urgency === 'at once' || this.#batch === undefined) {
@@ -189,19 +197,19 @@ export class ShardLoop {
       const to = replies.claim();
       assert(to !== -1, 'room for the reply was counted');
       writeReply(replies.words, replies.doubles, to, slot, generation, reply);
-      this.#writeBuyer(opcode, replies.words, to);
+      if (opcode !== Opcode.place) this.#writeBuyer(opcode, replies.words, to);
       return;
     }
     const to = this.#stagedCount * replyWords;
     writeReply(this.#staging, this.#stagingDoubles, to, slot, generation, reply);
-    this.#writeBuyer(opcode, this.#staging, to);
+    if (opcode !== Opcode.place) this.#writeBuyer(opcode, this.#staging, to);
     this.#stagingLinks[this.#stagedCount] = index;
     this.#stagedCount += 1;
   }
 
   /** Replies about an order that the asker may not know carry the buyer. */
   #writeBuyer(opcode: number, words: Int32Array, to: number): void {
-    if (opcode === Opcode.place || opcode >= Opcode.restock) return;
+    if (opcode >= Opcode.restock) return;
     const { outcome, orderNumber } = this.#commands.reply;
     if (outcome === Outcome.orderNotFound || outcome === Outcome.none) return;
     const { buyers, orders } = this.#state;
@@ -215,8 +223,7 @@ export class ShardLoop {
   /** Counts orders and the steps taken from them; reads and the operator's commands are nobody's rate. */
   #count(opcode: number, outcome: Outcome): void {
     if (opcode === Opcode.place) {
-      const placed = outcome === Outcome.done ? ShardCount.accepted : ShardCount.refused;
-      this.#counters.add(outcome === Outcome.replayed ? ShardCount.replayed : placed, 1);
+      this.#counters.add(placedAs[outcome]!, 1);
     } else if ((opcode === Opcode.confirm || opcode === Opcode.cancel) && outcome === Outcome.done) {
       this.#counters.add(ShardCount.settled, 1);
     }
