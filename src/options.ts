@@ -1,98 +1,120 @@
 /** Every option with its default, and how options are checked. Read where an engine is started; no shard needs it. */
-import Type from 'typebox';
-import { Compile } from 'typebox/compile';
+import type { Static } from 'typebox';
 import { durabilities, limits, shardsDefault } from './config.js';
 import { LeiniaoError } from './errors.js';
-import { describeIssues, issuesOf, type Validator } from './validation.js';
+import { compile, describeIssues, issuesOf, type Validator } from './validation.js';
 
-export const EngineOptionsSchema = Type.Object(
-  {
-    dataDir: Type.String({
+export const EngineOptionsSchema = {
+  type: 'object',
+  required: [
+    'dataDir',
+    'durability',
+    'shards',
+    'inFlightMax',
+    'ordersPerShardMax',
+    'replyDeadlineMs',
+    'flushDelayMs',
+    'shardHeapMiBMax',
+  ],
+  properties: {
+    dataDir: {
+      type: 'string',
       minLength: 1,
       default: './leiniao-data',
       description: 'Folder of the store; made if missing. Not used with durability "memory".',
-    }),
-    durability: Type.Enum([...durabilities], {
+    },
+    durability: {
+      enum: durabilities,
       default: 'fsync',
       description: 'When an order is acknowledged: on disk, handed to the operating system, or decided.',
-    }),
-    shards: Type.Integer({
+    },
+    shards: {
+      type: 'integer',
       minimum: 1,
       maximum: limits.shardsMax,
       default: shardsDefault,
       description: 'Threads that own SKUs. An existing data folder keeps the number it was made with.',
-    }),
-    inFlightMax: Type.Integer({
+    },
+    inFlightMax: {
+      type: 'integer',
       minimum: limits.inFlightMin,
       maximum: 65_536,
       default: 8_192,
       description: 'Requests admitted and not yet answered, per acceptor; beyond it: overloaded.',
-    }),
-    ordersPerShardMax: Type.Integer({
+    },
+    ordersPerShardMax: {
+      type: 'integer',
       minimum: 1_024,
       maximum: limits.ordersPerShardMax,
       default: 1 << 23,
       description: 'Orders one shard can hold, of any status; beyond it: overloaded.',
-    }),
-    replyDeadlineMs: Type.Integer({
+    },
+    replyDeadlineMs: {
+      type: 'integer',
       minimum: 10,
       maximum: 60_000,
       default: 5_000,
       description: 'How long a buyer waits for a shard before the answer is timeout.',
-    }),
-    flushDelayMs: Type.Integer({
+    },
+    flushDelayMs: {
+      type: 'integer',
       minimum: 1,
       maximum: 1_000,
       default: 10,
       description: 'With durability "commit": the longest an acknowledged order waits for the disk.',
-    }),
-    receiptKey: Type.Optional(
-      Type.String({
-        minLength: 1,
-        maxLength: limits.keyPemCharsMax,
-        description: 'Ed25519 private key (PEM text, PKCS#8) that signs a receipt for every order.',
-      }),
-    ),
-    shardHeapMiBMax: Type.Integer({
+    },
+    receiptKey: {
+      type: 'string',
+      minLength: 1,
+      maxLength: limits.keyPemCharsMax,
+      description: 'Ed25519 private key (PEM text, PKCS#8) that signs a receipt for every order.',
+    },
+    shardHeapMiBMax: {
+      type: 'integer',
       minimum: 16,
       maximum: 65_536,
       default: 1_024,
       description:
         'JavaScript heap of one shard; beyond it the shard is started again. Its tables are not in it.',
-    }),
+    },
   },
-  { additionalProperties: false },
-);
+  additionalProperties: false,
+} as const;
 
-export type EngineConfig = Type.Static<typeof EngineOptionsSchema>;
+export type EngineConfig = Static<typeof EngineOptionsSchema>;
 
 /** What `Engine.start` takes: every option has a default. */
 export type EngineOptions = Partial<EngineConfig>;
 
-export const ListenOptionsSchema = Type.Object(
-  {
-    host: Type.String({
+export const ListenOptionsSchema = {
+  type: 'object',
+  required: ['host', 'port', 'shutdownDeadlineMs'],
+  properties: {
+    host: {
+      type: 'string',
       minLength: 1,
       default: '127.0.0.1',
       description: 'Address to listen on; `leiniao serve` takes loopback addresses only.',
-    }),
-    port: Type.Integer({
+    },
+    port: {
+      type: 'integer',
       minimum: 0,
       maximum: 65_535,
       default: 7070,
       description: 'Port to listen on; 0 takes a free one.',
-    }),
-    shutdownDeadlineMs: Type.Integer({
+    },
+    shutdownDeadlineMs: {
+      type: 'integer',
       minimum: 0,
       maximum: 600_000,
       default: 10_000,
       description: 'How long a shutdown waits for what is in flight.',
-    }),
+    },
   },
-  { additionalProperties: false },
-);
+  additionalProperties: false,
+} as const;
 
-export type ListenConfig = Type.Static<typeof ListenOptionsSchema>;
+export type ListenConfig = Static<typeof ListenOptionsSchema>;
 
 /** What `engine.listen` takes: every option has a default. */
 export type ListenOptions = Partial<ListenConfig>;
@@ -111,8 +133,8 @@ export function defaultsOf(schema: Schema): Record<string, unknown> {
   return defaults;
 }
 
-const engineOptions = Compile(EngineOptionsSchema) as Validator<EngineConfig>;
-const listenOptions = Compile(ListenOptionsSchema) as Validator<ListenConfig>;
+const engineOptions = compile(EngineOptionsSchema);
+const listenOptions = compile(ListenOptionsSchema);
 
 function resolve<T>(schema: Schema, validator: Validator<T>, given: object): T {
   const defined = Object.fromEntries(Object.entries(given ?? {}).filter(([, value]) => value !== undefined));

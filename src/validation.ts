@@ -1,4 +1,9 @@
-/** From a compiled schema's errors to issues a person can act on. Any thread; nothing here has state. */
+/**
+ * Compiled JSON Schemas, and from their errors to issues a person can act on. Any thread; nothing here has state. Of
+ * TypeBox only the compiler is loaded: what builds schemas would make every start of a command twice as long.
+ */
+import type { Static } from 'typebox';
+import { Compile, type XSchema } from 'typebox/schema';
 import type { ValidationIssue } from './errors.js';
 
 /** What a compiled schema offers. */
@@ -7,11 +12,20 @@ export interface Validator<T> {
   Errors(value: unknown): readonly SchemaError[];
 }
 
-interface SchemaError {
+export interface SchemaError {
   readonly keyword: string;
   readonly instancePath: string;
   readonly message: string;
   readonly params: object;
+}
+
+/** Compiles a schema. */
+export function compile<const S extends XSchema>(schema: S): Validator<Static<S>> {
+  const compiled = Compile(schema);
+  return {
+    Check: (value): value is Static<S> => compiled.Check(value),
+    Errors: (value) => compiled.Errors(value)[1] as readonly SchemaError[],
+  };
 }
 
 /** Issues at most: the rest of a hopeless body helps nobody. */

@@ -3,9 +3,9 @@
  * the option's JSON Schema, so an option declared there appears on the command line by itself.
  */
 import { Option } from 'commander';
-import type { TSchema } from 'typebox';
-import { Compile } from 'typebox/compile';
+import type { XSchema } from 'typebox/schema';
 import { assert, unreachable } from '../assert.js';
+import { compile } from '../validation.js';
 
 type Kind = 'string' | 'integer' | 'number' | 'boolean';
 
@@ -20,11 +20,11 @@ export interface OptionSpec {
   readonly choices: readonly string[] | undefined;
   readonly default: unknown;
   readonly description: string;
-  readonly schema: TSchema;
+  readonly schema: XSchema;
 }
 
 interface ObjectSchema {
-  readonly properties: Readonly<Record<string, TSchema>>;
+  readonly properties: Readonly<Record<string, XSchema>>;
 }
 
 interface Annotations {
@@ -120,6 +120,6 @@ export function issueOf(spec: OptionSpec, value: unknown): string | undefined {
     const known = typeof value === 'string' && spec.choices.includes(value);
     return known ? undefined : `must be one of ${spec.choices.join(', ')}`;
   }
-  const [first] = Compile(spec.schema).Errors(value);
+  const [first] = compile(spec.schema).Errors(value);
   return first?.message;
 }

@@ -4,7 +4,6 @@
  */
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
-import Type from 'typebox';
 import { LeiniaoError, type ValidationIssue } from '../errors.js';
 import {
   type EngineOptions,
@@ -21,10 +20,11 @@ import { envPrefix, issueOf, type OptionSpec, optionSpecs, parseText } from './o
 /** The engine's options as the server takes them: a key comes in a file, because others can read a command line. */
 const engineProperties = {
   ...EngineOptionsSchema.properties,
-  receiptKey: Type.String({
+  receiptKey: {
+    type: 'string',
     minLength: 1,
     description: 'PEM file of an Ed25519 private key (PKCS#8) that signs a receipt for every order.',
-  }),
+  },
 };
 
 export const serverOptionSpecs = optionSpecs({ properties: engineProperties }, ListenOptionsSchema);

@@ -1,77 +1,87 @@
 /** The shapes of what callers send, once for types, validation and documentation. Pure. */
-import Type from 'typebox';
-import { Compile } from 'typebox/compile';
+import type { Static } from 'typebox';
 import { limits } from '../config.js';
 import { textWords, writePlain, writeText } from '../text.js';
-import type { Validator } from '../validation.js';
+import { compile } from '../validation.js';
 import { formats, isId, isPrintable } from './rules.js';
 
-const SkuSchema = Type.Object(
-  {
-    sku: Type.String({ format: formats.id }),
-    stock: Type.Integer({ minimum: 0, maximum: limits.stockMax }),
-    limitPerBuyer: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.limitPerBuyerMax })),
-  },
-  { additionalProperties: false },
-);
+const Id = { type: 'string', format: formats.id } as const;
+const Text = { type: 'string', format: formats.text } as const;
+const Time = { type: 'string', format: 'date-time' } as const;
 
-const SaleDefinitionSchema = Type.Object(
-  {
-    name: Type.Optional(Type.String({ format: formats.title })),
-    startsAt: Type.Optional(Type.String({ format: 'date-time' })),
-    endsAt: Type.Optional(Type.String({ format: 'date-time' })),
-    holdSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: limits.holdSecondsMax })),
-    skus: Type.Array(SkuSchema, { minItems: 1, maxItems: limits.skusPerSaleMax }),
+const SkuSchema = {
+  type: 'object',
+  required: ['sku', 'stock'],
+  properties: {
+    sku: Id,
+    stock: { type: 'integer', minimum: 0, maximum: limits.stockMax },
+    limitPerBuyer: { type: 'integer', minimum: 1, maximum: limits.limitPerBuyerMax },
   },
-  { additionalProperties: false },
-);
+  additionalProperties: false,
+} as const;
 
-const OrderBodySchema = Type.Object(
-  {
-    sku: Type.String({ format: formats.id }),
-    buyer: Type.String({ format: formats.text }),
-    quantity: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.quantityMax })),
+const SaleDefinitionSchema = {
+  type: 'object',
+  required: ['skus'],
+  properties: {
+    name: { type: 'string', format: formats.title },
+    startsAt: Time,
+    endsAt: Time,
+    holdSeconds: { type: 'integer', minimum: 0, maximum: limits.holdSecondsMax },
+    skus: { type: 'array', items: SkuSchema, minItems: 1, maxItems: limits.skusPerSaleMax },
   },
-  { additionalProperties: false },
-);
+  additionalProperties: false,
+} as const;
+
+const OrderBodySchema = {
+  type: 'object',
+  required: ['sku', 'buyer'],
+  properties: {
+    sku: Id,
+    buyer: Text,
+    quantity: { type: 'integer', minimum: 1, maximum: limits.quantityMax },
+  },
+  additionalProperties: false,
+} as const;
 
 /** One order of the embedding API: the body of the HTTP request, and what HTTP says in its path and header. */
-const OrderRequestSchema = Type.Object(
-  {
-    sale: Type.String({ format: formats.id }),
-    ...OrderBodySchema.properties,
-    idempotencyKey: Type.Optional(Type.String({ format: formats.text })),
-  },
-  { additionalProperties: false },
-);
+const OrderRequestSchema = {
+  type: 'object',
+  required: ['sale', ...OrderBodySchema.required],
+  properties: { sale: Id, ...OrderBodySchema.properties, idempotencyKey: Text },
+  additionalProperties: false,
+} as const;
 
-const RestockBodySchema = Type.Object(
-  { quantity: Type.Integer({ minimum: -limits.stockMax, maximum: limits.stockMax }) },
-  { additionalProperties: false },
-);
+const RestockBodySchema = {
+  type: 'object',
+  required: ['quantity'],
+  properties: { quantity: { type: 'integer', minimum: -limits.stockMax, maximum: limits.stockMax } },
+  additionalProperties: false,
+} as const;
 
-const RestockOptionsSchema = Type.Object(
-  { idempotencyKey: Type.Optional(Type.String({ format: formats.text })) },
-  { additionalProperties: false },
-);
+const RestockOptionsSchema = {
+  type: 'object',
+  properties: { idempotencyKey: Text },
+  additionalProperties: false,
+} as const;
 
 /**
  * A sale as its operator declares it. `startsAt` and `endsAt` are RFC 3339 times (default: now, never); `holdSeconds`
  * is how long an order is held (default 300, 0 sells outright); by SKU, `stock` and `limitPerBuyer` are units.
  */
-export type SaleDefinition = Type.Static<typeof SaleDefinitionSchema>;
+export type SaleDefinition = Static<typeof SaleDefinitionSchema>;
 /** One order: `quantity` is units (default 1); `idempotencyKey` makes repeating it safe. */
-export type OrderRequest = Type.Static<typeof OrderRequestSchema>;
-export type OrderBody = Type.Static<typeof OrderBodySchema>;
-export type RestockBody = Type.Static<typeof RestockBodySchema>;
+export type OrderRequest = Static<typeof OrderRequestSchema>;
+export type OrderBody = Static<typeof OrderBodySchema>;
+export type RestockBody = Static<typeof RestockBodySchema>;
 /** `idempotencyKey` makes repeating a restock safe. */
-export type RestockOptions = Type.Static<typeof RestockOptionsSchema>;
+export type RestockOptions = Static<typeof RestockOptionsSchema>;
 
-export const saleDefinition = Compile(SaleDefinitionSchema) as Validator<SaleDefinition>;
-export const orderBody = Compile(OrderBodySchema) as Validator<OrderBody>;
-export const orderRequest = Compile(OrderRequestSchema) as Validator<OrderRequest>;
-export const restockBody = Compile(RestockBodySchema) as Validator<RestockBody>;
-export const restockOptions = Compile(RestockOptionsSchema) as Validator<RestockOptions>;
+export const saleDefinition = compile(SaleDefinitionSchema);
+export const orderBody = compile(OrderBodySchema);
+export const orderRequest = compile(OrderRequestSchema);
+export const restockBody = compile(RestockBodySchema);
+export const restockOptions = compile(RestockOptionsSchema);
 
 /**
  * The same as `orderBody.Check`, written out: with the compiled schema the check would take longer than the rest of

@@ -1,7 +1,6 @@
 /** Asks until there is a conclusive answer, a bounded number of times, as a well-behaved client would. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import Type from 'typebox';
-import { Compile } from 'typebox/compile';
+import { compile } from '../../validation.js';
 import type { Connection, HttpAnswer, HttpQuestion } from './connection.js';
 import { Tally } from './tally.js';
 
@@ -20,7 +19,11 @@ export type Asked =
 /** The server stopped answering anybody. */
 export class ServerGone extends Error {}
 
-const ProblemCheck = Compile(Type.Object({ code: Type.String() }));
+const ProblemCheck = compile({
+  type: 'object',
+  required: ['code'],
+  properties: { code: { type: 'string' } },
+});
 
 /** The code of a problem answer, or its status where the body has none. */
 export function codeOf(answer: HttpAnswer): string {

@@ -1,6 +1,6 @@
 /** The options of `leiniao simulate`. Flags only: a simulation says on its command line what it was. */
 import { randomInt } from 'node:crypto';
-import Type from 'typebox';
+import type { Static } from 'typebox';
 import { limits } from '../../config.js';
 import { LeiniaoError } from '../../errors.js';
 import { EngineOptionsSchema } from '../../options.js';
@@ -8,70 +8,80 @@ import { optionSpecs } from '../option-spec.js';
 import { readFlags } from '../options.js';
 
 const rate = (value: number, description: string) =>
-  Type.Number({ minimum: 0, maximum: 1, default: value, description });
+  ({ type: 'number', minimum: 0, maximum: 1, default: value, description }) as const;
 
-const WorkloadSchema = Type.Object({
-  buyers: Type.Integer({
-    minimum: 1,
-    maximum: 2_000_000,
-    default: 1_000,
-    description: 'Buyers in the storm.',
-  }),
-  stock: Type.Integer({
-    minimum: 0,
-    maximum: limits.stockMax,
-    default: 100,
-    description: 'Units of each SKU.',
-  }),
-  skus: Type.Integer({
-    minimum: 1,
-    maximum: limits.skusPerSaleMax,
-    default: 1,
-    description: 'SKUs in the sale; each buyer wants one of them.',
-  }),
-  quantity: Type.Integer({
-    minimum: 1,
-    maximum: limits.quantityMax,
-    default: 1,
-    description: 'Most units in one order: each asks for 1 to this many.',
-  }),
-  limit: Type.Integer({
-    minimum: 0,
-    maximum: limits.limitPerBuyerMax,
-    description: 'Purchase limit per buyer and SKU; 0 for none. Without it: the same as --quantity.',
-  }),
-  greedyRate: rate(0.05, 'Share of buyers who order a second time, under another key.'),
-  retryRate: rate(0.1, 'Share of buyers who click again with the same key, at once or after the answer.'),
-  confirmRate: rate(0.5, 'Share of buyers who confirm their order.'),
-  cancelRate: rate(0, 'Share of buyers who cancel their order.'),
-  holdSeconds: Type.Integer({
-    minimum: 0,
-    maximum: limits.holdSecondsMax,
-    default: limits.holdSecondsDefault,
-    description: 'How long an order is held; 0 sells outright.',
-  }),
-  connections: Type.Integer({
-    minimum: 1,
-    maximum: 10_000,
-    default: 256,
-    description: 'Keep-alive connections, each with one request at a time.',
-  }),
-  seed: Type.Integer({
-    minimum: 0,
-    maximum: 2 ** 32 - 1,
-    description: 'Makes the workload reproducible. Without it a fresh one is drawn and printed.',
-  }),
-});
+const WorkloadSchema = {
+  type: 'object',
+  properties: {
+    buyers: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 2_000_000,
+      default: 1_000,
+      description: 'Buyers in the storm.',
+    },
+    stock: {
+      type: 'integer',
+      minimum: 0,
+      maximum: limits.stockMax,
+      default: 100,
+      description: 'Units of each SKU.',
+    },
+    skus: {
+      type: 'integer',
+      minimum: 1,
+      maximum: limits.skusPerSaleMax,
+      default: 1,
+      description: 'SKUs in the sale; each buyer wants one of them.',
+    },
+    quantity: {
+      type: 'integer',
+      minimum: 1,
+      maximum: limits.quantityMax,
+      default: 1,
+      description: 'Most units in one order: each asks for 1 to this many.',
+    },
+    limit: {
+      type: 'integer',
+      minimum: 0,
+      maximum: limits.limitPerBuyerMax,
+      description: 'Purchase limit per buyer and SKU; 0 for none. Without it: the same as --quantity.',
+    },
+    greedyRate: rate(0.05, 'Share of buyers who order a second time, under another key.'),
+    retryRate: rate(0.1, 'Share of buyers who click again with the same key, at once or after the answer.'),
+    confirmRate: rate(0.5, 'Share of buyers who confirm their order.'),
+    cancelRate: rate(0, 'Share of buyers who cancel their order.'),
+    holdSeconds: {
+      type: 'integer',
+      minimum: 0,
+      maximum: limits.holdSecondsMax,
+      default: limits.holdSecondsDefault,
+      description: 'How long an order is held; 0 sells outright.',
+    },
+    connections: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 10_000,
+      default: 256,
+      description: 'Keep-alive connections, each with one request at a time.',
+    },
+    seed: {
+      type: 'integer',
+      minimum: 0,
+      maximum: 2 ** 32 - 1,
+      description: 'Makes the workload reproducible. Without it a fresh one is drawn and printed.',
+    },
+  },
+} as const;
 
 const { durability, shards } = EngineOptionsSchema.properties;
-const OwnServerSchema = Type.Object({ durability, shards });
 
 const workloadSpecs = optionSpecs(WorkloadSchema);
-const ownServerSpecs = optionSpecs(OwnServerSchema);
+const ownServerSpecs = optionSpecs({ properties: { durability, shards } });
 
 export const simulateOptionSpecs = [...workloadSpecs, ...ownServerSpecs];
 
-export type WorkloadOptions = Type.Static<typeof WorkloadSchema>;
+export type WorkloadOptions = Required<Static<typeof WorkloadSchema>>;
 
 export interface SimulateOptions {
   readonly workload: WorkloadOptions;

@@ -1,6 +1,5 @@
 /** The storm's own sale over HTTP: opening it, reading its counters, ending it. */
-import Type from 'typebox';
-import { Compile } from 'typebox/compile';
+import { compile } from '../../validation.js';
 import { type Asker, codeOf, parseJson } from './asker.js';
 import type { Connection } from './connection.js';
 import type { SkuCounters, SkuOffered } from './evidence.js';
@@ -8,14 +7,27 @@ import type { SkuCounters, SkuOffered } from './evidence.js';
 /** The simulation cannot come to a verdict; the message says why. */
 export class CouldNotRun extends Error {}
 
-const Count = Type.Integer();
-const SaleCheck = Compile(
-  Type.Object({
-    skus: Type.Array(
-      Type.Object({ sku: Type.String(), total: Count, available: Count, held: Count, confirmed: Count }),
-    ),
-  }),
-);
+const Count = { type: 'integer' } as const;
+const SaleCheck = compile({
+  type: 'object',
+  required: ['skus'],
+  properties: {
+    skus: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['sku', 'total', 'available', 'held', 'confirmed'],
+        properties: {
+          sku: { type: 'string' },
+          total: Count,
+          available: Count,
+          held: Count,
+          confirmed: Count,
+        },
+      },
+    },
+  },
+});
 
 export interface SaleToOpen {
   readonly saleId: string;

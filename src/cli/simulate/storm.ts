@@ -2,24 +2,25 @@
  * The storm: every connection takes the next click, sends it, hears the answer, and takes the next. One
  * thread; what the buyers are told is written into their attempts.
  */
-import Type from 'typebox';
-import { Compile } from 'typebox/compile';
+import { compile } from '../../validation.js';
 import { type Asker, codeOf, parseJson } from './asker.js';
 import type { Connection } from './connection.js';
 import type { Answer, Round } from './evidence.js';
 import { Tally } from './tally.js';
 import type { OpenAttempt } from './workload.js';
 
-const OrderCheck = Compile(
-  Type.Object({
-    orderId: Type.String({ minLength: 1 }),
-    sku: Type.String(),
-    buyer: Type.String(),
-    quantity: Type.Integer(),
-    sequence: Type.Integer(),
-    status: Type.String(),
-  }),
-);
+const OrderCheck = compile({
+  type: 'object',
+  required: ['orderId', 'sku', 'buyer', 'quantity', 'sequence', 'status'],
+  properties: {
+    orderId: { type: 'string', minLength: 1 },
+    sku: { type: 'string' },
+    buyer: { type: 'string' },
+    quantity: { type: 'integer' },
+    sequence: { type: 'integer' },
+    status: { type: 'string' },
+  },
+});
 
 export interface StormOptions {
   readonly saleId: string;
