@@ -15,7 +15,7 @@ import { ShardState, ThreadTable } from '../memory/thread-table.js';
 import type { CatalogueSale, CatalogueSku } from '../sale/catalogue.js';
 import { Outcome } from '../sale/outcome.js';
 import { SaleState } from '../sale/phase.js';
-import { buyerHash, copyWords, readText, textWords, writeText } from '../text.js';
+import { buyerHash, copyWords, readText, textWords, writePlain, writeText } from '../text.js';
 import { type EventLoop, threadEventLoop } from './event-loop.js';
 import { InFlightTable, type ReplySink } from './in-flight.js';
 
@@ -128,6 +128,11 @@ export class Dispatcher {
     return this.#scheduled ? this.#nowMs : this.#clock();
   }
 
+  /** A time that has been: it costs nothing. */
+  get seenMs(): number {
+    return this.#nowMs;
+  }
+
   /** Sends an order to the owner of its SKU. The caller has checked every value. */
   place(
     sku: CatalogueSku,
@@ -139,9 +144,10 @@ export class Dispatcher {
   ): Dispatched {
     const at = this.#claim(sku.shard, Opcode.place, sink, token);
     if (typeof at === 'string') return at;
-    const { words, bytes } = this.#links[sku.shard]!.requests;
-    const buyerBytes = writeText(bytes, (at + requestLayout.text) * 4, buyer);
-    const keyBytes = key === '' ? 0 : writeText(bytes, (at + requestLayout.key) * 4, key);
+    const { requests } = this.#links[sku.shard]!;
+    const { words } = requests;
+    const buyerBytes = writeName(requests, at + requestLayout.text, buyer);
+    const keyBytes = key === '' ? 0 : writeName(requests, at + requestLayout.key, key);
     writePlace(words, at, sku, quantity, buyerBytes | (keyBytes << 8), this.#hashSeed);
     return 'dispatched';
   }
@@ -492,6 +498,11 @@ export class Dispatcher {
   close(): void {
     this.#closed = true;
   }
+}
+
+/** Writes a name at word `at`, and returns its length in bytes. */
+function writeName({ words, bytes }: RingProducer, at: number, name: string): number {
+  return writePlain(words, at, name) || writeText(bytes, at * 4, name);
 }
 
 /** Writes what a request to place an order has beside its head and its texts, which are there. */

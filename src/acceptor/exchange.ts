@@ -162,11 +162,12 @@ export class Exchange {
   }
 
   /**
-   * Reads the body and hands it to `done` as text. Answers by itself, and never calls `done`, when the body is
+   * Reads the body and hands it to `done` as text, and whether that is nothing but printable ASCII without a backslash: so
+   * are the strings in it then, if it is JSON. Answers by itself, and never calls `done`, when the body is
    * over `bytesMax` bytes, is not UTF-8, or was announced by a Transfer-Encoding. Must be called while the request
    * is being handled.
    */
-  body(req: HttpRequest, bytesMax: number, done: (text: string) => void): void {
+  body(req: HttpRequest, bytesMax: number, done: (text: string, plain: boolean) => void): void {
     if (req.getHeader(headerKeys.transferEncoding) !== '') {
       this.answer(transferEncoding, true);
       return;
@@ -198,14 +199,15 @@ export class Exchange {
     });
   }
 
-  #complete(bytes: Buffer, done: (text: string) => void): void {
+  #complete(bytes: Buffer, done: (text: string, plain: boolean) => void): void {
     const host = this.#host;
     const { corked } = host;
     host.corked = true;
     try {
-      const text = decode(bytes);
+      const plain = isPlain(bytes);
+      const text = plain ? bytes.toString('latin1') : decode(bytes);
       if (text === undefined) this.answer(notUtf8);
-      else done(text);
+      else done(text, plain);
     } catch (error) {
       this.fail(error);
     } finally {
@@ -214,10 +216,21 @@ export class Exchange {
   }
 }
 
+const backslash = 0x5c;
+
+/** Whether all bytes are printable ASCII, and none a backslash. */
+function isPlain(bytes: Buffer): boolean {
+  // Negative once any byte was outside of 0x20 to 0x7e.
+  let odd = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i]!;
+    if (byte === backslash) return false;
+    odd |= (byte - 0x20) | (0x7e - byte);
+  }
+  return odd >= 0;
+}
+
 /** UTF-8 as a string, or undefined where it is malformed. */
 function decode(bytes: Buffer): string | undefined {
-  let bits = 0;
-  for (let i = 0; i < bytes.length; i++) bits |= bytes[i]!;
-  if (bits < 0x80) return bytes.toString('latin1');
   return isUtf8(bytes) ? bytes.toString('utf8') : undefined;
 }

@@ -68,31 +68,34 @@ class PlaceExchange extends Exchange implements ReplySink, SelfHandling {
       return;
     }
     const error = pathError(this.#saleId, this.#key);
-    if (error === undefined) this.body(req, limits.orderBodyBytesMax, (text) => this.#place(text));
+    if (error === undefined)
+      this.body(req, limits.orderBodyBytesMax, (text, plain) => this.#place(text, plain));
     else this.invalid('The request is malformed.', [error], true);
   }
 
   /** Decides at once what can be decided at once, and sends the rest to the owner of the SKU. */
-  #place(text: string): void {
+  #place(text: string, plain: boolean): void {
     const body = parseJson(text);
-    if (!isOrderBody(body)) {
+    const { catalogue, clock, dispatcher } = this.#context;
+    const sale = catalogue.get(this.#saleId);
+    const sku = sale?.skuById.get(skuOf(body) as string);
+    if (!isOrderBody(body, sku !== undefined, plain)) {
       this.invalid('The order is malformed.', bodyIssues(orderBody, body));
       return;
     }
-    const { catalogue, clock, dispatcher } = this.#context;
-    const sale = catalogue.get(this.#saleId);
     if (sale === undefined) {
       this.refuse(saleNotFound);
       return;
     }
-    const sku = sale.skuById.get(body.sku);
     if (sku === undefined) {
       this.refuse(skuNotFound);
       return;
     }
     const keyed = this.#key !== '';
-    let outcome = admit(sku, this.#context, keyed, dispatcher.nowMs);
-    // That time may be a turn old: nobody is turned away before a start that has passed since.
+    // A sale without an end that was open is open, whatever the time is by now.
+    const nowMs = sale.endsAtMs === Number.POSITIVE_INFINITY ? dispatcher.seenMs : dispatcher.nowMs;
+    let outcome = admit(sku, this.#context, keyed, nowMs);
+    // That time may be old: nobody is turned away before a start that has passed since.
     if (outcome === Outcome.notStarted) outcome = admit(sku, this.#context, keyed, clock());
     if (outcome !== Outcome.done) {
       this.#refuse(outcome, sku);
@@ -200,6 +203,11 @@ export function orderRoutes(host: ExchangeHost, context: OrderContext): Route[] 
     { method: 'post', pattern: '/v1/orders/:order/confirm', handle: ask(Opcode.confirm) },
     { method: 'post', pattern: '/v1/orders/:order/cancel', handle: ask(Opcode.cancel) },
   ];
+}
+
+/** What a body says is the SKU, if it says so. */
+function skuOf(body: unknown): unknown {
+  return typeof body === 'object' && body !== null ? (body as { sku?: unknown }).sku : undefined;
 }
 
 function pathError(saleId: string, key: string): { path: string; message: string } | undefined {

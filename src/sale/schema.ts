@@ -86,14 +86,17 @@ export const restockOptions = compile(RestockOptionsSchema);
 /**
  * The same as `orderBody.Check`, written out: with the compiled schema the check would take longer than the rest of
  * placing an order in a batch. A test holds the two together.
+ *
+ * @param known whether the value's SKU is one that there is: then its id need not be looked at
+ * @param plain whether all strings in the value are known to be printable ASCII
  */
-export function isOrderBody(value: unknown): value is OrderBody {
+export function isOrderBody(value: unknown, known = false, plain = false): value is OrderBody {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   for (const name in value) {
     if (name !== 'sku' && name !== 'buyer' && name !== 'quantity') return false;
   }
   const { sku, buyer, quantity } = value as OrderBody;
-  return isId(sku) && isBuyer(buyer) && isQuantity(quantity);
+  return (known || isId(sku)) && isBuyer(buyer, plain) && isQuantity(quantity);
 }
 
 /** What an order asks for, with its defaults, and where its texts are put. */
@@ -175,8 +178,9 @@ function writeName({ words, bytes }: OrderValues, at: number, name: string, byte
   return isPrintable(name, bytesMax) ? writeText(bytes, at * 4, name) : 0;
 }
 
-function isBuyer(buyer: string): boolean {
-  return isPrintable(buyer, limits.buyerBytesMax);
+function isBuyer(buyer: string, plain: boolean): boolean {
+  if (!plain) return isPrintable(buyer, limits.buyerBytesMax);
+  return typeof buyer === 'string' && buyer.length > 0 && buyer.length <= limits.buyerBytesMax;
 }
 
 function isQuantity(quantity: number | undefined): boolean {

@@ -127,3 +127,38 @@ describe.each([
     });
   });
 });
+
+describe(seeded('what is known of a body beforehand need not be looked at'), () => {
+  const plainText = fc.string({
+    unit: fc.integer({ min: 0x20, max: 0x7e }).map((code) => String.fromCharCode(code)),
+    maxLength: 70,
+  });
+  const odd = fc.constantFrom<unknown>(undefined, null, 7, ['u'], {}, '');
+
+  test('that its strings are printable ASCII, that its SKU is one that there is, or both', () => {
+    let accepted = 0;
+    const value = fc.record({
+      sku: fc.constantFrom('phone', 'A.b_c-9'),
+      buyer: fc.oneof({ weight: 8, arbitrary: plainText }, { weight: 1, arbitrary: odd }),
+      quantity: fc.oneof(fc.integer({ min: 0, max: 1_001 }), odd),
+    });
+    fc.assert(
+      fc.property(value, (given) => {
+        const wanted = orderBody.Check(given);
+        if (wanted) accepted += 1;
+        expect([
+          isOrderBody(given, true),
+          isOrderBody(given, false, true),
+          isOrderBody(given, true, true),
+        ]).toEqual([wanted, wanted, wanted]);
+      }),
+      runs(2_000),
+    );
+    expect(accepted).toBeGreaterThan(0);
+  });
+
+  test('but a strange SKU is seen where it is not known', () => {
+    expect(isOrderBody({ sku: 'a b', buyer: 'u' }, false, true)).toBe(false);
+    expect(isOrderBody({ sku: 7, buyer: 'u' }, false, true)).toBe(false);
+  });
+});
