@@ -14,7 +14,7 @@ const scarce = { skus: 64, stock: 50, windowMs: 250 } as const;
 const ordersPerSecondMax = 4_000_000;
 const ordersPerShardLimits = { min: 1 << 18, max: 1 << 24 } as const;
 /** How long a measurement runs before its window, at most: until everything hot is compiled. */
-const warmUpMsMax = 200;
+const warmUpMsMax = 600;
 
 export type Setting = Pick<Measurement, 'shards' | 'producers' | 'demand' | 'durability'>;
 
@@ -79,7 +79,7 @@ export class Study {
 
 export function windowOf({ seconds }: Profile): { warmUpMs: number; windowMs: number } {
   const windowMs = seconds * 300;
-  return { warmUpMs: Math.min(warmUpMsMax, windowMs), windowMs };
+  return { warmUpMs: Math.min(warmUpMsMax, 2 * windowMs), windowMs };
 }
 
 /** Orders that a shard must be able to hold: what the fastest one would get in the time. A power of two. */
