@@ -142,6 +142,7 @@ export class BenchRun {
       }
       const ratio = summaryOf(ratios(value.rounds, base.rounds));
       if (target === undefined) return [{ of, to, ...ratio }];
+      if (!this.profile.measures) return [{ of, to, ...ratio, target }];
       const met = better === 'higher' ? ratio.median >= target : ratio.median <= target;
       return [{ of, to, ...ratio, target, met }];
     });

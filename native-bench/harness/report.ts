@@ -21,7 +21,7 @@ export interface Ratio extends Summary {
   readonly to: string;
   /** What it should reach (`higher` is better) or stay below (`lower`). */
   readonly target?: number;
-  /** Absent without a target. */
+  /** Absent without a target, and where nothing is measured. */
   readonly met?: boolean;
 }
 

@@ -51,7 +51,7 @@ export async function redisRound(
   const orders = Math.ceil(options.buyers / pipeline) * pipeline;
   const folder = join(options.folder, `redis-${rounds++}`);
   const { socket, stop } = await startRedis(programs.server, folder, false);
-  const client = new Redis({ path: socket });
+  const client = await connect(socket);
   try {
     const hash = (await client.script('LOAD', readFileSync(file, 'utf8'))) as string;
     await client.mset(keys[0], stockFor(orders), keys[2], 0);
@@ -69,6 +69,14 @@ export async function redisRound(
     client.disconnect();
     await stop();
   }
+}
+
+/** Redis makes its socket before it listens on it: until then it refuses, and the client tries again. */
+async function connect(socket: string): Promise<Redis> {
+  const client = new Redis({ path: socket, lazyConnect: true });
+  client.on('error', () => undefined);
+  await client.ping();
+  return client;
 }
 
 /** The orders accepted, after it was checked that they are what was sold and that nobody gets a second one. */

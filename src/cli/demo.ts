@@ -1,4 +1,5 @@
 /** The sample sale of `serve --demo`, and commands to paste that walk through one purchase. */
+import type { SaleView } from '../index.js';
 
 export const demoSaleId = 'demo';
 
@@ -8,12 +9,26 @@ export const demoSale = {
   skus: [{ sku: 'phone-1', stock: 1_000, limitPerBuyer: 1 }],
 };
 
+/** What there is to be had: the data folder may remember the sale from an earlier run, or another one of this name. */
+function headline({ phase, skus }: SaleView): string {
+  const phones = skus.find(({ sku }) => sku === 'phone-1');
+  const left =
+    phones === undefined ? 'without phone-1' : `${phones.available} of ${phones.total} units of phone-1`;
+  if (phase === 'open' && phones !== undefined) {
+    return `The sale "${demoSaleId}" is open: ${left} are left, one per buyer, held for 300 s. Try:`;
+  }
+  return (
+    `The sale "${demoSaleId}" of this data folder is ${phase}, ${left}: the orders below will be refused.\n` +
+    'For a fresh one start with another --data-dir, or remove the folder.'
+  );
+}
+
 /** Only curl and sed are needed; each command is one line, so that it survives being pasted. */
-export function demoText(url: string): string {
+export function demoText(url: string, sale: SaleView): string {
   const orders = `${url}/v1/sales/${demoSaleId}/orders`;
   const json = `-H 'Content-Type: application/json'`;
   return `
-The sale "${demoSaleId}" is open: 1,000 units of phone-1, one per buyer, held for 300 s. Try:
+${headline(sale)}
 
 Place an order (a new buyer every second)
   ANSWER=$(curl -s ${orders} ${json} -d '{"sku":"phone-1","buyer":"u-'$(date +%s)'"}'); echo "$ANSWER"

@@ -140,7 +140,7 @@ function addSimulate(program: Command, done: Done): void {
     .description('storm a server with buyers and check that it sells exactly')
     .argument(
       '[url]',
-      'a running server, e.g. http://127.0.0.1:7070; without it one is started for the storm',
+      'a running server, e.g. http://127.0.0.1:7070, which keeps the sale of the storm; without it one is started',
     )
     .option('--json', 'print one JSON object instead of tables')
     .action(async (url: string | undefined, flags: Flags) => done(await runSimulate(url, flags)));

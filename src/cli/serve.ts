@@ -3,7 +3,7 @@
  * also the first acceptor. Stdout carries the ready line and the demo's commands; the log goes to stderr.
  */
 import { type Logger, pino } from 'pino';
-import { Engine } from '../index.js';
+import { Engine, type SaleView } from '../index.js';
 import { demoSale, demoSaleId, demoText } from './demo.js';
 import { exitCode } from './exit-code.js';
 import { refuseBeyondLoopback } from './loopback.js';
@@ -17,12 +17,13 @@ export interface ServeOptions extends ServerOptions {
   readonly exitOnStdinEnd: boolean;
 }
 
-async function openDemoSale(engine: Engine): Promise<void> {
+async function openDemoSale(engine: Engine): Promise<SaleView> {
   const answer = await engine.putSale(demoSaleId, demoSale);
   // `sale_open`: the data folder remembers the demo from an earlier run.
   if (!answer.ok && answer.code !== 'sale_open') {
     throw new Error(`the demo sale was refused: ${answer.code}: ${answer.detail}`);
   }
+  return engine.sale(demoSaleId)!;
 }
 
 function askWhenStdinEnds(shutdown: ShutdownRequest): void {
@@ -39,10 +40,10 @@ async function serveUntilAsked(options: ServeOptions, shutdown: ShutdownRequest,
   try {
     if (!shutdown.isAsked()) {
       const { url } = await engine.listen(options.listen);
-      if (options.demo) await openDemoSale(engine);
+      const demo = options.demo ? await openDemoSale(engine) : undefined;
       log.info({ url }, 'listening');
       process.stdout.write(`leiniao is listening on ${url}\n`);
-      if (options.demo) process.stdout.write(demoText(url));
+      if (demo !== undefined) process.stdout.write(demoText(url, demo));
     }
     const reason = await shutdown.asked;
     log.info({ reason }, 'shutting down');

@@ -75,7 +75,7 @@ describe('an audit with a receipt', () => {
     );
     expect(await audit(elsewhere.sign(order))).toMatchObject({
       contained: false,
-      text: expect.stringContaining('is one of store'),
+      text: expect.stringContaining('is of another store'),
     });
   });
 

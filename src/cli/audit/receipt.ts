@@ -19,7 +19,8 @@ export function placeOf({ orderId, storeId }: Receipt): OrderPlace | undefined {
 export function holdAgainst(receipt: Receipt, report: AuditReport): ReceiptReport {
   const { orderId } = receipt;
   const not = (text: string): ReceiptReport => ({ contained: false, text });
-  if (receipt.storeId !== report.storeId) return not(`order ${orderId} is one of store ${receipt.storeId}`);
+  if (receipt.storeId !== report.storeId)
+    return not(`order ${orderId} is of another store, ${receipt.storeId}`);
   const { order } = report;
   if (order === undefined || order === null) {
     const shard = placeOf(receipt)?.shard;

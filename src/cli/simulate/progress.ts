@@ -1,4 +1,7 @@
-/** Shows how far the storm is: a bar on a terminal, a line every other second elsewhere. Writes to stderr. */
+/**
+ * Shows how far the storm is: a bar on a terminal, a line every other second elsewhere. Writes to stderr. Some clicks are
+ * answered more than once: who clicks again after the answer gets another.
+ */
 import cliProgress from 'cli-progress';
 import type { Tally } from './tally.js';
 
@@ -23,12 +26,12 @@ function every(ms: number, show: () => void): () => void {
 export function showProgress(total: number, done: () => number, tally: Tally): Progress {
   if (process.stderr.isTTY !== true) {
     const show = (): void => {
-      process.stderr.write(`${done()} of ${total} clicks: ${soFar(tally)}\n`);
+      process.stderr.write(`${done()} of ${total} clicks done; answers: ${soFar(tally)}\n`);
     };
     return { stop: every(lineMs, show) };
   }
   const bar = new cliProgress.SingleBar({
-    format: '{bar} {percentage}% | {value}/{total} clicks | {soFar}',
+    format: '{bar} {percentage}% | {value}/{total} clicks done | answers: {soFar}',
     barCompleteChar: '█',
     barIncompleteChar: '░',
     hideCursor: true,
