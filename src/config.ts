@@ -97,6 +97,8 @@ export const limits = {
   lookAheadLanes: 32,
   /** So many answers at once are between two rings of an acceptor's doorbell. A multiple of the lanes. */
   repliesPerRing: 256,
+  /** A shard makes the hash of one new buyer in so many itself, and compares. A power of two. */
+  hashCheckedOf: 32,
   /** The least an acceptor's in-flight table may hold. */
   inFlightMin: 256,
   /** How long a shard may take for an operator's command: longer than any flush. */

@@ -82,7 +82,7 @@ export function copyWords(
   for (let i = 0; i < count; i++) to[toAt + i] = from[fromAt + i]!;
 }
 
-/** Starts a hash. `seed` is random per process, so that nobody can prepare colliding names. */
+/** Starts a hash. `seed` is random per engine, so that nobody can prepare colliding names. */
 export function hashStart(seed: number, value: number): number {
   return hashWord(seed, value);
 }

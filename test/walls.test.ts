@@ -190,6 +190,15 @@ describe('packages', () => {
     expect(show(users.filter(({ from }) => !allows(allowed, from)))).toEqual([]);
   });
 
+  test('of TypeBox only the compiler and the formats are loaded: the rest takes longer than all of ours', () => {
+    const loaded = [...sources].flatMap(([from, source]) =>
+      namesIn(source.replace(/^import type\b[^;]*;/gm, ''))
+        .filter((name) => packageOf(name) === 'typebox')
+        .map((name) => `${from} → ${name}`),
+    );
+    expect(loaded.sort()).toEqual(['sale/rules → typebox/format', 'validation → typebox/schema']);
+  });
+
   test('are dependencies of ours, each one', () => {
     const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
       dependencies: Record<string, string>;

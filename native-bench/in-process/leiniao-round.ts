@@ -15,7 +15,7 @@ import { batchOrders, buyerName, callers, sale, sku, stockFor, warmUpOrders } fr
 /** What a round prints. */
 export interface LeiniaoRound {
   readonly ordersPerSecond: number;
-  /** Resident memory that came with the orders, JavaScript's garbage included. */
+  /** Resident memory that came with the orders, those of the warm-up among them, JavaScript's garbage included. */
   readonly bytesPerBuyer: number;
 }
 
@@ -70,14 +70,14 @@ async function check(engine: Engine, { accepted, firsts }: Placed, buyers: numbe
 
 async function measure(engine: Engine, buyers: number): Promise<LeiniaoRound> {
   const warmUp = warmUpOrders(buyers);
+  const before = process.memoryUsage.rss();
   await engine.putSale('warm-up', { skus: [{ sku, stock: warmUp, limitPerBuyer: 1 }] });
   await place(engine, 'warm-up', warmUp);
   await engine.putSale(sale, { skus: [{ sku, stock: stockFor(buyers), limitPerBuyer: 1 }] });
-  const before = process.memoryUsage.rss();
   const startedMs = performance.now();
   const placed = await place(engine, sale, buyers);
   const spentMs = performance.now() - startedMs;
-  const bytesPerBuyer = (process.memoryUsage.rss() - before) / buyers;
+  const bytesPerBuyer = (process.memoryUsage.rss() - before) / (warmUp + buyers);
   await check(engine, placed, buyers);
   return { ordersPerSecond: (buyers / spentMs) * 1_000, bytesPerBuyer };
 }

@@ -31,7 +31,7 @@ export interface PackedOrders {
   readonly texts: Int32Array;
   /** Word of an order's buyer among them; its idempotency key follows, from the next whole word. */
   textsAt(index: number): number;
-  /** Bytes of the buyer and, from the ninth bit, of the key. */
+  /** Bytes of the buyer and, from the ninth bit to the sixteenth, of the key; no more bits are set. */
   lengths(index: number): number;
   /** Units. */
   quantity(index: number): number;
@@ -128,7 +128,7 @@ export class Dispatcher {
     return this.#scheduled ? this.#nowMs : this.#clock();
   }
 
-  /** A time that has been: it costs nothing. */
+  /** A time that has been, ms since the epoch: on an idle engine it may be long ago. It costs nothing. */
   get seenMs(): number {
     return this.#nowMs;
   }
@@ -153,8 +153,9 @@ export class Dispatcher {
   }
 
   /**
-   * Sends orders `from` to `to` of a batch, all for the same SKU, to its owner, and returns how many there was room for.
-   * The token of each is its index.
+   * Sends orders `from` to `to` of a batch, all for the same SKU, to its owner, and returns how many there was room for:
+   * where that is not all, one counts as overloaded. Returns `recovering`, and sends none, where the owner is not open. The
+   * token of each is its index.
    *
    * @param patient whether the caller can wait for room, and so leaves the last slots to those who cannot
    */

@@ -2,6 +2,7 @@
  * The in-flight table: who waits for which reply. Preallocated; a correlation id is a slot and its generation, so
  * a reply to somebody who is no longer waiting is recognised as stale. One per acceptor, used by its thread only.
  */
+import { assert } from '../assert.js';
 import { newReply, type Reply } from '../memory/records.js';
 import { Outcome } from '../sale/outcome.js';
 
@@ -11,13 +12,16 @@ export interface ReplySink {
 }
 
 export class InFlightTable {
-  /** Who waits. A batch waits with many slots and is here once: to store an object is dear where the collector has to know. */
+  /**
+   * Who waits. A batch that claims many slots in a row is here once for all of them: to store an object is dear where the
+   * collector has to know. Every entry in use has a slot at least, so there are never more of them than slots.
+   */
   readonly #sinks: (ReplySink | undefined)[];
   /** By sink: the slots it waits with. */
   readonly #uses: Int32Array;
   readonly #freeSinks: Int32Array;
   #freeSinkCount: number;
-  /** The sink that asked last. */
+  /** Entry of the sink that asked last; it may have left. */
   #latest = 0;
   /** By slot: its sink; -1 while it is free. */
   readonly #sinkOf: Int32Array;
@@ -57,6 +61,7 @@ export class InFlightTable {
 
   /** Takes a slot. The table must not be full. */
   claim(sink: ReplySink, token: number, shard: number, deadlineMs: number): number {
+    assert(this.#freeCount > 0, 'room in flight was checked');
     this.#freeCount -= 1;
     const slot = this.#free[this.#freeCount]!;
     if (this.#sinks[this.#latest] !== sink) this.#enter(sink);

@@ -79,7 +79,7 @@ class PlaceExchange extends Exchange implements ReplySink, SelfHandling {
     const { catalogue, clock, dispatcher } = this.#context;
     const sale = catalogue.get(this.#saleId);
     const sku = sale?.skuById.get(skuOf(body) as string);
-    if (!isOrderBody(body, sku !== undefined, plain)) {
+    if (!isOrderBody(body, { sku: sku !== undefined, plain })) {
       this.invalid('The order is malformed.', bodyIssues(orderBody, body));
       return;
     }

@@ -68,7 +68,7 @@ export class PlaceBatch implements ReplySink, Waiter {
     return end;
   }
 
-  /** Dispatches a run, or refuses it at once. Returns how many of its orders there was room for. */
+  /** Dispatches a run, or refuses it at once. Returns how many of its orders are dealt with: for the rest there is no room. */
   #send(from: number, to: number, nowMs: number): number {
     const orders = this.#orders;
     const context = this.#context;
@@ -92,8 +92,8 @@ export class PlaceBatch implements ReplySink, Waiter {
     return to - from;
   }
 
-  #refuseWith(from: number, to: number, refusalOf: (index: number) => Refusal): number {
-    for (let index = from; index < to; index++) this.#outcomes.refuseWith(index, refusalOf(index));
+  #refuseWith(from: number, to: number, why: (index: number) => Refusal): number {
+    for (let index = from; index < to; index++) this.#outcomes.refuseWith(index, why(index));
     this.#settled += to - from;
     return to - from;
   }

@@ -121,7 +121,8 @@ export class Engine {
    * order than `placeOrder`; the array is the queue, and fewer than `inFlightMax` are under way at a time, so that
    * there is room for others. Refusals as of `placeOrder`, one by one.
    *
-   * @throws TypeError when it is not given an array, RangeError when it is given one of more than 16,777,216 orders
+   * @throws TypeError when it is not given an array, RangeError when it is given one of more than 16,777,216 orders, or of
+   *   more than there is memory for
    */
   async placeOrders(requests: readonly OrderRequest[]): Promise<OrderOutcomes> {
     if (!Array.isArray(requests)) throw new TypeError('placeOrders takes an array of orders');

@@ -1,5 +1,6 @@
-/** The shapes of what callers send, once for types, validation and documentation. Pure. */
+/** The shapes of what callers send, once for types, validation and documentation. Nothing here has state. */
 import type { Static } from 'typebox';
+import { assert } from '../assert.js';
 import { limits } from '../config.js';
 import { textWords, writePlain, writeText } from '../text.js';
 import { compile } from '../validation.js';
@@ -83,20 +84,22 @@ export const orderRequest = compile(OrderRequestSchema);
 export const restockBody = compile(RestockBodySchema);
 export const restockOptions = compile(RestockOptionsSchema);
 
+const nothingKnown = { sku: false, plain: false };
+
 /**
  * The same as `orderBody.Check`, written out: with the compiled schema the check would take longer than the rest of
  * placing an order in a batch. A test holds the two together.
  *
- * @param known whether the value's SKU is one that there is: then its id need not be looked at
- * @param plain whether all strings in the value are known to be printable ASCII
+ * @param known.sku whether the value's SKU is one that there is: then its id need not be looked at
+ * @param known.plain whether all strings in the value are known to be printable ASCII
  */
-export function isOrderBody(value: unknown, known = false, plain = false): value is OrderBody {
+export function isOrderBody(value: unknown, known = nothingKnown): value is OrderBody {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   for (const name in value) {
     if (name !== 'sku' && name !== 'buyer' && name !== 'quantity') return false;
   }
   const { sku, buyer, quantity } = value as OrderBody;
-  return (known || isId(sku)) && isBuyer(buyer, plain) && isQuantity(quantity);
+  return (known.sku || isId(sku)) && isBuyer(buyer, known.plain) && isQuantity(quantity);
 }
 
 /** What an order asks for, with its defaults, and where its texts are put. */
@@ -120,6 +123,7 @@ export const orderTextWordsMax = textWords(limits.buyerBytesMax) + textWords(lim
 
 /** Values to be filled in, with the texts in `words`. */
 export function newOrderValues(words: Int32Array<ArrayBuffer>): OrderValues {
+  assert(words.byteOffset === 0, 'the same memory is seen by words and by bytes');
   return {
     sale: '',
     sku: '',
@@ -138,6 +142,8 @@ export function newOrderValues(words: Int32Array<ArrayBuffer>): OrderValues {
  * need not be checked again: most of a batch are for the same SKU.
  */
 export function readOrderRequest(value: unknown, values: OrderValues): boolean {
+  // What is written beyond an array's end would be lost without a word.
+  assert(values.words.length - values.textsAt >= orderTextWordsMax, 'there is room for the longest texts');
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   for (const name in value) {
     switch (name) {
@@ -155,11 +161,16 @@ export function readOrderRequest(value: unknown, values: OrderValues): boolean {
   if (!isQuantity(quantity)) return false;
   if ((sku !== values.sku || sku === '') && !isId(sku)) return false;
   if ((sale !== values.sale || sale === '') && !isId(sale)) return false;
-  const buyerBytes = writeName(values, values.textsAt, buyer, limits.buyerBytesMax);
+  const buyerBytes = checkAndWriteName(values, values.textsAt, buyer, limits.buyerBytesMax);
   if (buyerBytes === 0) return false;
   let keyBytes = 0;
   if (key !== undefined) {
-    keyBytes = writeName(values, values.textsAt + textWords(buyerBytes), key, limits.idempotencyKeyBytesMax);
+    keyBytes = checkAndWriteName(
+      values,
+      values.textsAt + textWords(buyerBytes),
+      key,
+      limits.idempotencyKeyBytesMax,
+    );
     if (keyBytes === 0) return false;
   }
   values.sale = sale;
@@ -170,8 +181,13 @@ export function readOrderRequest(value: unknown, values: OrderValues): boolean {
   return true;
 }
 
-/** Checks and writes a name, and returns its length in bytes; 0 where it is none. */
-function writeName({ words, bytes }: OrderValues, at: number, name: string, bytesMax: number): number {
+/** Checks a name and writes it, and returns its length in bytes; 0 where it is none. */
+function checkAndWriteName(
+  { words, bytes }: OrderValues,
+  at: number,
+  name: string,
+  bytesMax: number,
+): number {
   if (typeof name !== 'string' || name.length === 0 || name.length > bytesMax) return 0;
   const length = writePlain(words, at, name);
   if (length > 0) return length;

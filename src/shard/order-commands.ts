@@ -92,6 +92,7 @@ export class OrderCommands {
     query.saleNumber = sku.sale.number;
     query.buyerBytes = words[at + requestLayout.lengths]! & 0xff;
     query.keyBytes = keyBytesOf(words, at);
+    assert(query.keyBytes <= limits.idempotencyKeyBytesMax, 'the acceptor checked the key');
     query.words = words;
     query.buyerAt = at + requestLayout.text;
     query.keyAt = at + requestLayout.key;
@@ -105,6 +106,7 @@ export class OrderCommands {
   /** Takes an order that was decided for, where there is room for it and nobody else takes its key just now. */
   #accept(sku: ShardSku, known: number, hash: number, words: Int32Array, at: number, nowMs: number): Urgency {
     const state = this.#state;
+    if ((state.orders.count & (limits.hashCheckedOf - 1)) === 0) this.#checkHash(sku, hash, words, at);
     if (!state.orders.hasRoom() || !state.buyers.hasRoom()) return this.#refuse(Outcome.overloaded);
     if (keyBytesOf(words, at) > 0) {
       const conflict = this.#claimKey(sku);
@@ -137,6 +139,13 @@ export class OrderCommands {
     reply.durability = this.#durability;
     reply.reacquired = false;
     return 'after commit';
+  }
+
+  /** Whether the acceptor hashes as we do: a buyer under two hashes would be two buyers, each with a limit of his own. */
+  #checkHash(sku: ShardSku, hash: number, words: Int32Array, at: number): void {
+    const bytes = words[at + requestLayout.lengths]! & 0xff;
+    const own = this.#state.buyerHash(sku.sale.number, words, at + requestLayout.text, bytes);
+    assert(own === hash, 'a request carries the hash of its buyer in its sale');
   }
 
   /** Takes the key in `#query` for the next order. */

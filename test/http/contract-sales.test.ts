@@ -117,6 +117,15 @@ onEveryEngine(() => {
       expect(await counters(id)).toEqual({ total: 10, available: 10, held: 0, confirmed: 0 });
     });
 
+    test('without an end opens to the first order that comes after its start, though nobody asked meanwhile', async () => {
+      const id = newSaleId();
+      const startsAtMs = Date.now() + 250;
+      await api.put(id, { startsAt: iso(startsAtMs), skus: [{ sku: 'phone', stock: 5 }] });
+      expectProblem(await api.order(id, { sku: 'phone', buyer: 'u-1' }), 'not_started');
+      await until('the start', () => Date.now() > startsAtMs + 1);
+      expect((await placed(id, { buyer: 'u-1' })).sequence).toBe(1);
+    });
+
     test('opens and ends at its times by itself', async () => {
       const id = newSaleId();
       const startsAtMs = Date.now() + 250;

@@ -81,6 +81,8 @@ describe('a body is refused as invalid_request', () => {
     ['NUL', '\\u0000'],
     ['a line break', 'a\\nb'],
     ['DEL', '\\u007f'],
+    ['a raw DEL', '\x7f'],
+    ['a raw DEL among others', 'a\x7fb'],
     ['a C1 control character', '\\u0085'],
     ['a zero-width space', 'a\\u200bb'],
     ['a right-to-left override', 'a\\u202eb'],

@@ -26,7 +26,7 @@ describe.each([
     order: request,
     more: { idempotencyKey: 'k' },
   },
-  { name: 'a body', schema: orderBody, check: isOrderBody, order: body, more: {} },
+  { name: 'a body', schema: orderBody, check: (value: unknown) => isOrderBody(value), order: body, more: {} },
 ])('the written-out check of $name agrees with the schema', ({ schema, check, order, more }) => {
   function bothSay(value: unknown): boolean {
     const wanted = schema.Check(value);
@@ -147,9 +147,9 @@ describe(seeded('what is known of a body beforehand need not be looked at'), () 
         const wanted = orderBody.Check(given);
         if (wanted) accepted += 1;
         expect([
-          isOrderBody(given, true),
-          isOrderBody(given, false, true),
-          isOrderBody(given, true, true),
+          isOrderBody(given, { sku: true, plain: false }),
+          isOrderBody(given, { sku: false, plain: true }),
+          isOrderBody(given, { sku: true, plain: true }),
         ]).toEqual([wanted, wanted, wanted]);
       }),
       runs(2_000),
@@ -158,7 +158,7 @@ describe(seeded('what is known of a body beforehand need not be looked at'), () 
   });
 
   test('but a strange SKU is seen where it is not known', () => {
-    expect(isOrderBody({ sku: 'a b', buyer: 'u' }, false, true)).toBe(false);
-    expect(isOrderBody({ sku: 7, buyer: 'u' }, false, true)).toBe(false);
+    expect(isOrderBody({ sku: 'a b', buyer: 'u' }, { sku: false, plain: true })).toBe(false);
+    expect(isOrderBody({ sku: 7, buyer: 'u' }, { sku: false, plain: true })).toBe(false);
   });
 });

@@ -46,6 +46,14 @@ describe('a definition and an order for it in one group', () => {
   });
 });
 
+test('a request whose buyer is hashed for another sale is a defect, and is taken for one', () => {
+  const shard = new DirectShard(new ShardModel(60));
+  shard.execute([{ request: onSale, answer: { outcome: Outcome.done } }], startMs);
+  const order: Place = { op: 'place', sale: 2, row: 0, revision: 1, quantity: 1, buyer: 'u-1', key: '' };
+  const execute = () => shard.execute([{ request: order, answer: { outcome: Outcome.done } }], startMs);
+  expect(execute).toThrow('a request carries the hash of its buyer');
+});
+
 describe('while a sale is being replaced', () => {
   const skus = [0, 1].map(
     (row): Define => ({
