@@ -95,7 +95,7 @@ describe('placeOrders', () => {
       (_, i) => ['x', 'é', '雷', '😀'][i % 4]!.repeat(1 + (i % 15)) + String(i).padStart(3, '0'),
     );
     // The longest there are, between two others.
-    names.splice(60, 0, 'y'.repeat(64), '😀'.repeat(15) + 'yyyz', 'z'.repeat(64));
+    names.splice(60, 0, 'y'.repeat(64), `${'😀'.repeat(15)}yyyz`, 'z'.repeat(64));
     const keys = names.map((_, i) => (i % 3 === 0 ? undefined : `${'k'.repeat(i % 50)}🔑${i}`));
     keys[61] = `${'k'.repeat(60)}🔑`;
     const requests = names.map((name, i) =>
