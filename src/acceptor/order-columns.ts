@@ -3,6 +3,7 @@
  * that is kept for each of them would cost as much as to decide it. The caller may do with his objects what he likes: each
  * property of a good one is read once. On the acceptor's thread.
  */
+import { assert } from '../assert.js';
 import { limits } from '../config.js';
 import { invalid, type Refusal } from '../errors.js';
 import { formatSentences } from '../sale/rules.js';
@@ -57,9 +58,9 @@ export class OrderColumns implements PackedOrders {
   readonly #textBytes: Buffer;
   readonly #malformed = new Map<number, Refusal>();
 
-  /** Reads as many requests as the array says that it has, whatever else it makes of itself. */
-  constructor(requests: readonly unknown[]) {
-    const { length } = requests;
+  /** Reads so many requests, whatever the array makes of itself meanwhile. */
+  constructor(requests: readonly unknown[], length: number) {
+    assert(Number.isInteger(length) && length >= 0, 'a batch has a whole number of orders');
     this.length = length;
     const orders = new Int32Array(length * order.words);
     const values = newOrderValues(new Int32Array(length * textWordsReserved + orderTextWordsMax));

@@ -53,9 +53,9 @@ export class OrderDesk {
    * Places orders in the given sequence and resolves to their outcomes in the same sequence. However many there
    * are, at most `inFlightMax` are under way at a time; the array is the queue.
    */
-  placeMany(requests: readonly OrderRequest[]): Promise<OrderOutcomes> {
+  placeMany(requests: readonly OrderRequest[], length = requests.length): Promise<OrderOutcomes> {
     return new Promise((resolve) => {
-      new PlaceBatch(this.#context, requests, resolve).resume();
+      new PlaceBatch(this.#context, requests, length, resolve).resume();
     });
   }
 

@@ -29,10 +29,11 @@ export class PlaceBatch implements ReplySink, Waiter {
   constructor(
     context: OrderContext,
     requests: readonly unknown[],
+    length: number,
     resolve: (outcomes: OrderOutcomes) => void,
   ) {
     this.#context = context;
-    this.#orders = new OrderColumns(requests);
+    this.#orders = new OrderColumns(requests, length);
     this.#resolve = resolve;
     this.#outcomes = new OrderOutcomes(this.#orders, {
       order: (reply, buyer) => receiptedOrderOf(context, reply, buyer),

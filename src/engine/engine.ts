@@ -126,12 +126,15 @@ export class Engine {
    */
   async placeOrders(requests: readonly OrderRequest[]): Promise<OrderOutcomes> {
     if (!Array.isArray(requests)) throw new TypeError('placeOrders takes an array of orders');
-    if (requests.length > limits.batchOrdersMax) {
+    // Read once: a proxy may say something else the next time.
+    const { length } = requests;
+    if (!Number.isInteger(length) || length < 0) throw new TypeError('an array has a whole number of orders');
+    if (length > limits.batchOrdersMax) {
       throw new RangeError(`placeOrders takes at most ${limits.batchOrdersMax} orders at a time`);
     }
     const refusal = this.#refusal();
-    if (refusal !== undefined) return OrderOutcomes.allRefused(requests.length, refusal);
-    return await this.#desk.placeMany(requests);
+    if (refusal !== undefined) return OrderOutcomes.allRefused(length, refusal);
+    return await this.#desk.placeMany(requests, length);
   }
 
   /**

@@ -104,6 +104,8 @@ export class SaleControl implements SaleOperator {
     try {
       // Whoever made it may use his object for something else, and it may be no plain one.
       own = structuredClone(definition);
+      // A hole is passed over by the schema; an undefined SKU is none.
+      if (Array.isArray(own?.skus)) own.skus = Array.from(own.skus);
     } catch {
       return malformed('', 'must be a plain object');
     }

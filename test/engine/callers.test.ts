@@ -103,6 +103,28 @@ describe('a caller without types', () => {
     }
   });
 
+  test('who passes an array of a strange length gets an error at once, and the engine goes on', async () => {
+    const { order } = await freshSale({ skus: [{ sku, stock: 10 }] });
+    const two = [order('u1'), order('u2')];
+    for (const length of [1.5, Number.NaN, undefined, null, {}, '2', -1, 2n]) {
+      const odd = new Proxy(two, {
+        get: (target, name, self) => (name === 'length' ? length : Reflect.get(target, name, self)),
+      });
+      const placing = shared.placeOrders(odd).catch((error: unknown) => error);
+      expect(await within(String(length), placing)).toBeInstanceOf(TypeError);
+    }
+    expect((await shared.placeOrders(two)).accepted).toBe(2);
+  });
+
+  test('is refused where a sale has a hole among its SKUs', async () => {
+    const between = new Array(3);
+    between[0] = { sku, stock: 1 };
+    between[2] = { sku: 'b', stock: 1 };
+    for (const skus of [new Array(1), between]) {
+      expect(await shared.putSale('holes', { skus } as never)).toMatchObject({ code: 'invalid_request' });
+    }
+  });
+
   test('is refused whatever is passed as an id or a name', async () => {
     const engine = await startWithSale();
     const definition = { skus: [{ sku, stock: 1 }] };
