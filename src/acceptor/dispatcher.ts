@@ -8,33 +8,22 @@ import { limits } from '../config.js';
 import { AcceptorCount, Counters } from '../memory/counters.js';
 import type { Doorbell } from '../memory/doorbell.js';
 import { replyLayout, requestLayout } from '../memory/layout.js';
-import { newReply, Opcode, type Reply, readReply } from '../memory/records.js';
+import { newReply, Opcode, packLengths, type Reply, readReply } from '../memory/records.js';
 import { RingConsumer, RingProducer } from '../memory/ring.js';
 import type { SharedMemory } from '../memory/shared-memory.js';
 import { ShardState, ThreadTable } from '../memory/thread-table.js';
 import type { CatalogueSale, CatalogueSku } from '../sale/catalogue.js';
 import { Outcome } from '../sale/outcome.js';
-import { SaleState } from '../sale/phase.js';
-import { buyerHash, copyWords, readText, textWords, writePlain, writeText } from '../text.js';
+import type { SaleState } from '../sale/phase.js';
+import { readText, writeText } from '../text.js';
 import { type EventLoop, threadEventLoop } from './event-loop.js';
 import { InFlightTable, type ReplySink } from './in-flight.js';
+import { type PackedOrders, writePacked, writePlace } from './place-request.js';
 
 /** Somebody with more requests than there was room for. */
 export interface Waiter {
   /** Called once there may be room. */
   resume(): void;
-}
-
-/** Orders of a batch, with what a request says of each. */
-export interface PackedOrders {
-  /** The texts of all. */
-  readonly texts: Int32Array;
-  /** Word of an order's buyer among them; its idempotency key follows, from the next whole word. */
-  textsAt(index: number): number;
-  /** Bytes of the buyer and, from the ninth bit to the sixteenth, of the key; no more bits are set. */
-  lengths(index: number): number;
-  /** Units. */
-  quantity(index: number): number;
 }
 
 interface Link {
@@ -144,11 +133,7 @@ export class Dispatcher {
   ): Dispatched {
     const at = this.#claim(sku.shard, Opcode.place, sink, token);
     if (typeof at === 'string') return at;
-    const { requests } = this.#links[sku.shard]!;
-    const { words } = requests;
-    const buyerBytes = writeName(requests, at + requestLayout.text, buyer);
-    const keyBytes = key === '' ? 0 : writeName(requests, at + requestLayout.key, key);
-    writePlace(words, at, sku, quantity, buyerBytes | (keyBytes << 8), this.#hashSeed);
+    writePlace(this.#links[sku.shard]!.requests, at, sku, buyer, quantity, key, this.#hashSeed);
     return 'dispatched';
   }
 
@@ -169,7 +154,6 @@ export class Dispatcher {
   ): number | 'recovering' {
     const link = this.#open(sku.shard);
     if (link === undefined) return 'recovering';
-    const { texts } = orders;
     const { words } = link.requests;
     const deadlineMs = this.#nowMs + this.#replyDeadlineMs;
     const spared = patient ? this.#reserved : 0;
@@ -177,12 +161,7 @@ export class Dispatcher {
     for (; index < to; index++) {
       const at = this.#claimOn(link, Opcode.place, sink, index, deadlineMs, spared);
       if (at === -1) break;
-      const lengths = orders.lengths(index);
-      const textsAt = orders.textsAt(index);
-      const buyerWords = textWords(lengths & 0xff);
-      copyWords(texts, textsAt, words, at + requestLayout.text, buyerWords);
-      copyWords(texts, textsAt + buyerWords, words, at + requestLayout.key, textWords(lengths >> 8));
-      writePlace(words, at, sku, orders.quantity(index), lengths, this.#hashSeed);
+      writePacked(words, at, sku, orders, index, this.#hashSeed);
     }
     this.#claimed(index - from, index < to);
     return index - from;
@@ -229,7 +208,7 @@ export class Dispatcher {
     words[at + requestLayout.revision] = sku.sale.revision;
     words[at + requestLayout.quantity] = quantity;
     const keyBytes = key === '' ? 0 : writeText(bytes, (at + requestLayout.key) * 4, key);
-    words[at + requestLayout.lengths] = (keyBytes << 8) | (sku.sale.state << 16);
+    words[at + requestLayout.lengths] = packLengths(0, keyBytes) | (sku.sale.state << 16);
     return 'dispatched';
   }
 
@@ -250,7 +229,7 @@ export class Dispatcher {
     words[at + requestLayout.saleState] = sale.state | (spread ? 0x100 : 0);
     const saleBytes = writeText(bytes, (at + requestLayout.text) * 4, sale.id);
     const skuBytes = writeText(bytes, (at + requestLayout.key) * 4, sku.sku);
-    words[at + requestLayout.lengths] = saleBytes | (skuBytes << 8);
+    words[at + requestLayout.lengths] = packLengths(saleBytes, skuBytes);
     return 'dispatched';
   }
 
@@ -499,29 +478,4 @@ export class Dispatcher {
   close(): void {
     this.#closed = true;
   }
-}
-
-/** Writes a name at word `at`, and returns its length in bytes. */
-function writeName({ words, bytes }: RingProducer, at: number, name: string): number {
-  return writePlain(words, at, name) || writeText(bytes, at * 4, name);
-}
-
-/** Writes what a request to place an order has beside its head and its texts, which are there. */
-function writePlace(
-  words: Int32Array,
-  at: number,
-  sku: CatalogueSku,
-  quantity: number,
-  lengths: number,
-  hashSeed: number,
-): void {
-  words[at + requestLayout.row] = sku.row;
-  words[at + requestLayout.revision] = sku.sale.revision;
-  words[at + requestLayout.quantity] = quantity;
-  // A shard that was started again has forgotten that the sale is frozen.
-  const told = sku.sale.frozen ? SaleState.paused : sku.sale.state;
-  words[at + requestLayout.lengths] = lengths | (told << 16);
-  const textAt = at + requestLayout.text;
-  // Here and not by the shard: so it can fetch what it needs of a whole group of orders before it looks at the first.
-  words[at + requestLayout.buyerHash] = buyerHash(hashSeed, sku.sale.number, words, textAt, lengths & 0xff);
 }

@@ -6,6 +6,7 @@
 import { assert } from '../assert.js';
 import { limits } from '../config.js';
 import { invalid, type Refusal } from '../errors.js';
+import { keyBytesOf, packLengths, textBytesOf } from '../memory/records.js';
 import { formatSentences } from '../sale/rules.js';
 import {
   newOrderValues,
@@ -16,7 +17,7 @@ import {
 } from '../sale/schema.js';
 import { readText, textWords } from '../text.js';
 import { issuesOf } from '../validation.js';
-import type { PackedOrders } from './dispatcher.js';
+import type { PackedOrders } from './place-request.js';
 
 /** Where an order is for. Neighbours for the same SKU share one. */
 export interface OrderPlace {
@@ -79,7 +80,7 @@ export class OrderColumns implements PackedOrders {
       const at = index * order.words;
       orders[at + order.place] = this.#places.length - 1;
       orders[at + order.quantity] = values.quantity;
-      orders[at + order.lengths] = values.buyerBytes | (values.keyBytes << 8);
+      orders[at + order.lengths] = packLengths(values.buyerBytes, values.keyBytes);
       orders[at + order.textsAt] = values.textsAt;
       values.textsAt += textWords(values.buyerBytes) + textWords(values.keyBytes);
     }
@@ -115,11 +116,11 @@ export class OrderColumns implements PackedOrders {
 
   /** Whether an order has an idempotency key. */
   keyed(index: number): boolean {
-    return this.lengths(index) > 0xff;
+    return keyBytesOf(this.lengths(index)) > 0;
   }
 
   buyer(index: number): string {
-    return readText(this.#textBytes, this.textsAt(index) * 4, this.lengths(index) & 0xff);
+    return readText(this.#textBytes, this.textsAt(index) * 4, textBytesOf(this.lengths(index)));
   }
 
   /** Why request `index` is no order; undefined where it is one. */

@@ -20,6 +20,21 @@ export const Opcode = {
 } as const;
 export type Opcode = (typeof Opcode)[keyof typeof Opcode];
 
+/** The bytes of a request's text and key in one word; the sale's state may stand above them, from bit 16. */
+export function packLengths(textBytes: number, keyBytes: number): number {
+  return textBytes | (keyBytes << 8);
+}
+
+/** Bytes of the text. */
+export function textBytesOf(lengths: number): number {
+  return lengths & 0xff;
+}
+
+/** Bytes of the key, 0 for none. */
+export function keyBytesOf(lengths: number): number {
+  return (lengths >> 8) & 0xff;
+}
+
 /** What a shard answers. One object is reused for every reply of a thread. */
 export interface Reply {
   outcome: Outcome;

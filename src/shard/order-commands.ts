@@ -5,7 +5,7 @@
 import { assert, unreachable } from '../assert.js';
 import { limits } from '../config.js';
 import { requestLayout } from '../memory/layout.js';
-import type { Reply } from '../memory/records.js';
+import { keyBytesOf, type Reply, textBytesOf } from '../memory/records.js';
 import { decide } from '../sale/decision.js';
 import { resultOfStep, Status, Step, targetOf } from '../sale/order-state.js';
 import { Outcome } from '../sale/outcome.js';
@@ -60,13 +60,13 @@ export class OrderCommands {
     const row = words[at + requestLayout.row]!;
     const quantity = words[at + requestLayout.quantity]!;
     const lengths = words[at + requestLayout.lengths]!;
-    const buyerBytes = lengths & 0xff;
+    const buyerBytes = textBytesOf(lengths);
     assert(quantity >= 1 && quantity <= limits.quantityMax, 'the acceptor checked the quantity');
     assert(buyerBytes >= 1 && buyerBytes <= limits.buyerBytesMax, 'the acceptor checked the buyer');
     const sku = state.skus[row];
     if (sku === undefined) return this.#refuse(Outcome.staleDefinition);
     const { sale } = sku;
-    if ((lengths & 0xff00) !== 0) {
+    if (keyBytesOf(lengths) > 0) {
       const answered = this.#answerKey(sku, words, at);
       if (answered !== undefined) return answered;
     }
@@ -90,8 +90,8 @@ export class OrderCommands {
   #answerKey(sku: ShardSku, words: Int32Array, at: number): Urgency | undefined {
     const query = this.#query;
     query.saleNumber = sku.sale.number;
-    query.buyerBytes = words[at + requestLayout.lengths]! & 0xff;
-    query.keyBytes = keyBytesOf(words, at);
+    query.buyerBytes = textBytesOf(words[at + requestLayout.lengths]!);
+    query.keyBytes = keyBytesOf(words[at + requestLayout.lengths]!);
     assert(query.keyBytes <= limits.idempotencyKeyBytesMax, 'the acceptor checked the key');
     query.words = words;
     query.buyerAt = at + requestLayout.text;
@@ -108,7 +108,7 @@ export class OrderCommands {
     const state = this.#state;
     if ((state.orders.count & (limits.hashCheckedOf - 1)) === 0) this.#checkHash(sku, hash, words, at);
     if (!state.orders.hasRoom() || !state.buyers.hasRoom()) return this.#refuse(Outcome.overloaded);
-    if (keyBytesOf(words, at) > 0) {
+    if (keyBytesOf(words[at + requestLayout.lengths]!) > 0) {
       const conflict = this.#claimKey(sku);
       if (conflict !== Outcome.done) return this.#refuse(conflict);
     }
@@ -121,7 +121,7 @@ export class OrderCommands {
       hash,
       words,
       at + requestLayout.text,
-      words[at + requestLayout.lengths]! & 0xff,
+      textBytesOf(words[at + requestLayout.lengths]!),
       quantity,
       nowMs,
       status,
@@ -143,7 +143,7 @@ export class OrderCommands {
 
   /** Whether the acceptor hashes as we do: a buyer under two hashes would be two buyers, each with a limit of his own. */
   #checkHash(sku: ShardSku, hash: number, words: Int32Array, at: number): void {
-    const bytes = words[at + requestLayout.lengths]! & 0xff;
+    const bytes = textBytesOf(words[at + requestLayout.lengths]!);
     const own = this.#state.buyerHash(sku.sale.number, words, at + requestLayout.text, bytes);
     assert(own === hash, 'a request carries the hash of its buyer in its sale');
   }
@@ -164,9 +164,9 @@ export class OrderCommands {
       sku.sequence,
       words,
       at + requestLayout.text,
-      words[at + requestLayout.lengths]! & 0xff,
+      textBytesOf(words[at + requestLayout.lengths]!),
       at + requestLayout.key,
-      keyBytesOf(words, at),
+      keyBytesOf(words[at + requestLayout.lengths]!),
     );
   }
 
@@ -261,7 +261,7 @@ export class OrderCommands {
     const saleNumber = words[at + requestLayout.saleNumber]!;
     let next: number;
     if (after === -1) {
-      const bytes = words[at + requestLayout.lengths]! & 0xff;
+      const bytes = textBytesOf(words[at + requestLayout.lengths]!);
       const nameAt = at + requestLayout.text;
       const hash = state.buyerHash(saleNumber, words, nameAt, bytes);
       const buyer = state.buyers.find(hash, saleNumber, words, nameAt, bytes);
@@ -289,9 +289,4 @@ export class OrderCommands {
     reply.durability = orders.durability(number);
     reply.reacquired = orders.reacquired(number);
   }
-}
-
-/** Bytes of a request's idempotency key, 0 for none. */
-function keyBytesOf(words: Int32Array, at: number): number {
-  return (words[at + requestLayout.lengths]! >> 8) & 0xff;
 }

@@ -4,7 +4,7 @@
  */
 import { limits } from '../config.js';
 import { requestLayout } from '../memory/layout.js';
-import type { Reply } from '../memory/records.js';
+import { keyBytesOf, type Reply, textBytesOf } from '../memory/records.js';
 import { Outcome } from '../sale/outcome.js';
 import { Phase, phaseAt, type SaleState, strictest } from '../sale/phase.js';
 import type { Batch } from '../store/batch.js';
@@ -31,7 +31,7 @@ export class SaleCommands {
     const state = this.#state;
     const row = words[at + requestLayout.row]!;
     const quantity = words[at + requestLayout.quantity]!;
-    const keyBytes = (words[at + requestLayout.lengths]! >> 8) & 0xff;
+    const keyBytes = keyBytesOf(words[at + requestLayout.lengths]!);
     const told = (words[at + requestLayout.lengths]! >> 16) as SaleState;
     const keyAt = at + requestLayout.key;
     const sku = state.skus[row];
@@ -106,8 +106,8 @@ export class SaleCommands {
       sku.sale.frozen = false;
       return;
     }
-    const saleBytes = words[at + requestLayout.lengths]! & 0xff;
-    const skuBytes = words[at + requestLayout.lengths]! >> 8;
+    const saleBytes = textBytesOf(words[at + requestLayout.lengths]!);
+    const skuBytes = keyBytesOf(words[at + requestLayout.lengths]!);
     this.#batch?.defined(
       definition,
       words,
