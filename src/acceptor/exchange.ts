@@ -8,6 +8,7 @@ import { isUtf8 } from 'node:buffer';
 import { limits } from '../config.js';
 import { invalid, type Refusal, refuse, type ValidationIssue } from '../errors.js';
 import { type Answer, problemAnswer, type Text } from './answer.js';
+import type { Outbox } from './outbox.js';
 
 /** What the exchanges of one server share. */
 export interface ExchangeHost {
@@ -24,6 +25,7 @@ export interface ExchangeHost {
   /** Called when `active` falls to zero while closing. */
   onIdle: (() => void) | undefined;
   readonly onDefect: (error: unknown) => void;
+  readonly outbox: Outbox;
 }
 
 /** The names of the request headers we read, as bytes: a text would be converted at every look-up. */
@@ -135,6 +137,11 @@ export class Exchange {
 
   answer({ head, body }: Answer, close = false): void {
     this.send(head, body, close);
+  }
+
+  /** Answers at the end of this turn of the event loop, with whatever else was decided in it. */
+  answerSoon(answer: Answer): void {
+    this.#host.outbox.add(this, answer);
   }
 
   refuse(refusal: Refusal, close = false): void {

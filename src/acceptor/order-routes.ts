@@ -7,7 +7,7 @@ import { Outcome } from '../sale/outcome.js';
 import { formatSentences, formats, isId } from '../sale/rules.js';
 import { isOrderBody, orderBody } from '../sale/schema.js';
 import { admit } from './admission.js';
-import { headOf, prepared, problemAnswer } from './answer.js';
+import { type Answer, headOf, prepared, problemAnswer } from './answer.js';
 import { Exchange, type ExchangeHost } from './exchange.js';
 import type { ReplySink } from './in-flight.js';
 import {
@@ -98,26 +98,27 @@ class PlaceExchange extends Exchange implements ReplySink, SelfHandling {
     // That time may be old: nobody is turned away before a start that has passed since.
     if (outcome === Outcome.notStarted) outcome = admit(sku, this.#context, keyed, clock());
     if (outcome !== Outcome.done) {
-      this.#refuse(outcome, sku);
+      this.answerSoon(this.#refusal(outcome, sku));
       return;
     }
     this.#sku = sku;
     this.#buyer = body.buyer;
     const dispatched = dispatcher.place(sku, body.buyer, body.quantity ?? 1, this.#key, this, 0);
-    if (dispatched !== 'dispatched') this.#refuse(outcomeOfDispatch(dispatched), sku);
+    if (dispatched !== 'dispatched') this.answerSoon(this.#refusal(outcomeOfDispatch(dispatched), sku));
   }
 
-  #refuse(outcome: Outcome, sku: CatalogueSku): void {
+  #refusal(outcome: Outcome, sku: CatalogueSku): Answer {
     // The one refusal that says when to come back.
-    if (outcome === Outcome.notStarted) this.refuse(refusalOf(outcome, sku.sale, this.#context.clock()));
-    else this.answer(refusals[outcome]!);
+    return outcome === Outcome.notStarted
+      ? problemAnswer(refusalOf(outcome, sku.sale, this.#context.clock()))
+      : refusals[outcome]!;
   }
 
   settle(_token: number, reply: Reply): void {
     if (!this.open) return;
     const { outcome } = reply;
     if (outcome !== Outcome.done && outcome !== Outcome.replayed) {
-      this.#refuse(outcome, this.#sku!);
+      this.answer(this.#refusal(outcome, this.#sku!));
       return;
     }
     const { writer, receipts } = this.#context;

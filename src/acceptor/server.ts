@@ -9,6 +9,7 @@ import type { ExchangeHost } from './exchange.js';
 import type { SaleOperator } from './operator.js';
 import type { OrderContext } from './order-answers.js';
 import { orderRoutes } from './order-routes.js';
+import { Outbox } from './outbox.js';
 import { route } from './router.js';
 import { saleRoutes, serviceRoutes } from './sale-routes.js';
 import { loadUws, type Uws } from './uws/load.js';
@@ -36,6 +37,7 @@ export async function listen(options: ServerOptions): Promise<HttpServer> {
     corked: false,
     onIdle: undefined,
     onDefect: (error) => options.log.error({ err: error }, 'a request failed'),
+    outbox: new Outbox(),
   };
   const app = uws.App();
   route(app, host, [

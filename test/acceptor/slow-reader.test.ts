@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { headOf } from '../../dist/acceptor/answer.js';
 import type { ExchangeHost } from '../../dist/acceptor/exchange.js';
+import { Outbox } from '../../dist/acceptor/outbox.js';
 import { route } from '../../dist/acceptor/router.js';
 import { loadUws } from '../../dist/acceptor/uws/load.js';
 import { limits } from '../../dist/config.js';
@@ -24,6 +25,7 @@ const host: ExchangeHost = {
   onDefect: (error) => {
     throw error;
   },
+  outbox: new Outbox(),
 };
 /** Multi-byte characters, so that lengths in characters and in bytes differ. */
 const long = '雷鸟'.repeat(4 * 1024 * 1024);
