@@ -94,7 +94,7 @@ export const limits = {
   /** Of all in-flight slots, batches leave one in so many to single requests and to the operator. */
   inFlightReservedShare: 8,
   /** Requests that a shard looks ahead at together. */
-  lookAheadLanes: 32,
+  lookAheadLanes: 64,
   /** So many answers at once are between two rings of an acceptor's doorbell. A multiple of the lanes. */
   repliesPerRing: 256,
   /** A shard makes the hash of one new buyer in so many itself, and compares. A power of two. */

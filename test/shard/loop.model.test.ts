@@ -126,7 +126,8 @@ describe(seeded('a shard turned by its loop, over rings and a store'), () => {
   test('answers a batch of more requests than it looks ahead at, each one, in the order in which they came', async () => {
     const model = new ShardModel(60);
     const path = join(folder, `${folders++}`);
-    const shard = await LoopShard.open({ path, durability: 0, clock: () => startMs, inFlightMax: 128 });
+    const inFlightMax = 4 * limits.lookAheadLanes;
+    const shard = await LoopShard.open({ path, durability: 0, clock: () => startMs, inFlightMax });
     const traffic = new Traffic(model, shard);
     traffic.send(0, { ...onSale, total: 50, limit: 0 });
     const order = { op: 'place', sale: 1, row: 0, revision: 1, quantity: 1, key: '' } as const;

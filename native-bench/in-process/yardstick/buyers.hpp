@@ -1,7 +1,7 @@
 /*
  * Who bought what: one entry per buyer, exact, as in src/shard/buyers.ts. Open addressing with linear probing over slots
- * of (hash, entry); the slots double when half of them are taken, a few pages touched and a few slots moved at each
- * insert. Left out: a buyer's second SKU and second order, which this load never has.
+ * of (hash, entry); the slots double when five eighths of them are taken, a few pages touched and a few slots moved
+ * at each insert. Left out: a buyer's second SKU and second order, which this load never has.
  */
 #pragma once
 
@@ -118,7 +118,7 @@ class BuyerTable {
       move();
     } else if (next_ != nullptr) {
       touch();
-    } else if ((count_ + 1) * 2 > mask_ + 1) {
+    } else if ((count_ + 1) * size_t{8} > (mask_ + 1) * size_t{5}) {
       next_.reset(new Table<Slot>((mask_ + 1) * size_t{2}));
       next_touched_ = 0;
     }

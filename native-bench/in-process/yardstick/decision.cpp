@@ -35,7 +35,7 @@ void require(bool right, const char* what) {
   std::exit(1);
 }
 
-std::string buyer_name(uint32_t number) { return "buyer-" + std::to_string(number); }
+std::string buyer_name(uint32_t number) { return "user-" + std::to_string(number); }
 
 void run(Shard& shard, const std::atomic<bool>& stop) {
   for (uint32_t spins = 0;;) {
