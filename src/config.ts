@@ -91,6 +91,8 @@ export const limits = {
   controlPendingMax: 64,
   /** From so many waiting on a restock is refused: a flood of them leaves room for who wants to pause the sale. */
   restocksPendingMax: 48,
+  /** Finished HTTP orders whose objects a server keeps for the next ones. */
+  idleExchangesMax: 4_096,
   /** Of all in-flight slots, batches leave one in so many to single requests and to the operator. */
   inFlightReservedShare: 8,
   /** Requests that a shard looks ahead at together. */

@@ -54,22 +54,46 @@ const tooManyAnswers = problemAnswer(
 );
 const notUtf8 = problemAnswer(invalid('The body is not UTF-8.', [{ path: '', message: 'must be UTF-8' }]));
 
+/** Takes the body of a request. */
+export interface BodyReader {
+  /** @param plain whether the text is nothing but printable ASCII without a backslash: so are the strings in it, if it is JSON */
+  read(text: string, plain: boolean): void;
+}
+
 export class Exchange {
   readonly #host: ExchangeHost;
   /** Undefined once answered, or once the client is gone. */
-  #res: HttpResponse | undefined;
+  #res: HttpResponse | undefined = undefined;
+  #reader: BodyReader | undefined = undefined;
+  #bytesMax = 0;
+  /** Chunks of the body that came while the rest of it was on its way. */
+  #gathered: Buffer[] | undefined = undefined;
   #gatheredBytes = 0;
+  /** Whether all of the body is there. */
+  #whole = false;
   #unsentBytes = 0;
+  // Made once, because an exchange may serve one request after the other.
+  readonly #onAborted = (): void => {
+    this.#res = undefined;
+    this.#finished();
+  };
+  readonly #onData = (chunk: ArrayBuffer, isLast: boolean): void => {
+    this.#take(chunk, isLast);
+  };
 
-  /** Registers for the client's disappearance, which has to come first of all. */
-  constructor(host: ExchangeHost, res: HttpResponse) {
+  constructor(host: ExchangeHost) {
     this.#host = host;
+  }
+
+  /** Takes a request on. Registers for the client's disappearance, which has to come first of all. */
+  begin(res: HttpResponse): void {
     this.#res = res;
-    host.active += 1;
-    res.onAborted(() => {
-      this.#res = undefined;
-      this.#finished();
-    });
+    this.#gathered = undefined;
+    this.#gatheredBytes = 0;
+    this.#unsentBytes = 0;
+    this.#whole = false;
+    this.#host.active += 1;
+    res.onAborted(this.#onAborted);
   }
 
   /** Whether somebody still waits for the answer. */
@@ -112,7 +136,11 @@ export class Exchange {
     if (host.corked) res.writeStatus(head).end(body, closing);
     else res.cork(() => res.writeStatus(head).end(body, closing));
     this.#finished();
+    if (this.#whole) this.ended();
   }
+
+  /** Called when the answer is out and nothing more of the request will come: nobody knows this exchange any more. */
+  protected ended(): void {}
 
   /**
    * Sends as much as the connection takes, and the rest as the client reads it. So the memory that a slow client ties
@@ -169,44 +197,46 @@ export class Exchange {
   }
 
   /**
-   * Reads the body and hands it to `done` as text, and whether that is nothing but printable ASCII without a backslash: so
-   * are the strings in it then, if it is JSON. Answers by itself, and never calls `done`, when the body is
+   * Reads the body and hands it to `reader` as text. Answers by itself, and never calls the reader, when the body is
    * over `bytesMax` bytes, is not UTF-8, or was announced by a Transfer-Encoding. Must be called while the request
    * is being handled.
    */
-  body(req: HttpRequest, bytesMax: number, done: (text: string, plain: boolean) => void): void {
+  body(req: HttpRequest, bytesMax: number, reader: BodyReader): void {
     if (req.getHeader(headerKeys.transferEncoding) !== '') {
       this.answer(transferEncoding, true);
       return;
     }
-    const host = this.#host;
-    let gathered: Buffer[] | undefined;
-    let bytes = 0;
-    this.#res!.onData((chunk, isLast) => {
-      if (this.#res === undefined) return;
-      bytes += chunk.byteLength;
-      if (bytes > bytesMax) {
-        this.refuse(refuse('payload_too_large', `The body is over ${bytesMax} bytes.`), true);
-        return;
-      }
-      if (!isLast) {
-        if (host.gatheredBytes + chunk.byteLength > limits.gatheredBytesMax) {
-          this.answer(tooManyBodies, true);
-          return;
-        }
-        host.gatheredBytes += chunk.byteLength;
-        this.#gatheredBytes += chunk.byteLength;
-        // The chunk is detached when this returns.
-        gathered ??= [];
-        gathered.push(Buffer.from(chunk.slice(0)));
-        return;
-      }
-      const last = Buffer.from(chunk);
-      this.#complete(gathered === undefined ? last : Buffer.concat([...gathered, last]), done);
-    });
+    this.#bytesMax = bytesMax;
+    this.#reader = reader;
+    this.#res!.onData(this.#onData);
   }
 
-  #complete(bytes: Buffer, done: (text: string, plain: boolean) => void): void {
+  #take(chunk: ArrayBuffer, isLast: boolean): void {
+    if (this.#res === undefined) return;
+    const bytes = chunk.byteLength;
+    if (this.#gatheredBytes + bytes > this.#bytesMax) {
+      this.refuse(refuse('payload_too_large', `The body is over ${this.#bytesMax} bytes.`), true);
+      return;
+    }
+    if (isLast) {
+      const last = Buffer.from(chunk);
+      this.#complete(this.#gathered === undefined ? last : Buffer.concat([...this.#gathered, last]));
+      return;
+    }
+    const host = this.#host;
+    if (host.gatheredBytes + bytes > limits.gatheredBytesMax) {
+      this.answer(tooManyBodies, true);
+      return;
+    }
+    host.gatheredBytes += bytes;
+    this.#gatheredBytes += bytes;
+    // The chunk is detached when this returns.
+    this.#gathered ??= [];
+    this.#gathered.push(Buffer.from(chunk.slice(0)));
+  }
+
+  #complete(bytes: Buffer): void {
+    this.#whole = true;
     const host = this.#host;
     const { corked } = host;
     host.corked = true;
@@ -214,7 +244,7 @@ export class Exchange {
       const plain = isPlain(bytes);
       const text = plain ? bytes.toString('latin1') : decode(bytes);
       if (text === undefined) this.answer(notUtf8);
-      else done(text, plain);
+      else this.#reader!.read(text, plain);
     } catch (error) {
       this.fail(error);
     } finally {

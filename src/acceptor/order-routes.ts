@@ -8,7 +8,7 @@ import { formatSentences, formats, isId } from '../sale/rules.js';
 import { isOrderBody, orderBody } from '../sale/schema.js';
 import { admit } from './admission.js';
 import { type Answer, headOf, prepared, problemAnswer } from './answer.js';
-import { Exchange, type ExchangeHost } from './exchange.js';
+import { type BodyReader, Exchange, type ExchangeHost } from './exchange.js';
 import type { ReplySink } from './in-flight.js';
 import {
   type OrderContext,
@@ -45,19 +45,26 @@ const refusals = Object.values(Outcome).map((outcome) =>
 /** What the orders of one server need. */
 interface PlaceContext extends OrderContext {
   readonly writer: OrderWriter;
+  /** Exchanges without a request: they take on the next ones, so that none has to be made for an order in a rush. */
+  readonly idle: PlaceExchange[];
 }
 
 /** A buyer's order on its way: what the reply needs to become an answer. */
-class PlaceExchange extends Exchange implements ReplySink, SelfHandling {
+class PlaceExchange extends Exchange implements ReplySink, BodyReader, SelfHandling {
   readonly #context: PlaceContext;
   #saleId = '';
   #key = '';
   #sku: CatalogueSku | undefined = undefined;
   #buyer = '';
 
-  constructor(host: ExchangeHost, context: PlaceContext, res: HttpResponse) {
-    super(host, res);
+  constructor(host: ExchangeHost, context: PlaceContext) {
+    super(host);
     this.#context = context;
+  }
+
+  protected override ended(): void {
+    const { idle } = this.#context;
+    if (idle.length < limits.idleExchangesMax) idle.push(this);
   }
 
   handle(req: HttpRequest): void {
@@ -68,13 +75,12 @@ class PlaceExchange extends Exchange implements ReplySink, SelfHandling {
       return;
     }
     const error = pathError(this.#saleId, this.#key);
-    if (error === undefined)
-      this.body(req, limits.orderBodyBytesMax, (text, plain) => this.#place(text, plain));
+    if (error === undefined) this.body(req, limits.orderBodyBytesMax, this);
     else this.invalid('The request is malformed.', [error], true);
   }
 
   /** Decides at once what can be decided at once, and sends the rest to the owner of the SKU. */
-  #place(text: string, plain: boolean): void {
+  read(text: string, plain: boolean): void {
     const body = parseJson(text);
     const { catalogue, clock, dispatcher } = this.#context;
     const sale = catalogue.get(this.#saleId);
@@ -143,7 +149,12 @@ class PlaceExchange extends Exchange implements ReplySink, SelfHandling {
 
 export function orderRoutes(host: ExchangeHost, context: OrderContext): Route[] {
   const desk = new OrderDesk(context);
-  const placing: PlaceContext = { ...context, writer: new OrderWriter(context.ids) };
+  const placing: PlaceContext = { ...context, writer: new OrderWriter(context.ids), idle: [] };
+  const open = (res: HttpResponse): PlaceExchange => {
+    const exchange = placing.idle.pop() ?? new PlaceExchange(host, placing);
+    exchange.begin(res);
+    return exchange;
+  };
 
   const ask =
     (opcode: typeof Opcode.confirm | typeof Opcode.cancel | typeof Opcode.read) =>
@@ -194,11 +205,7 @@ export function orderRoutes(host: ExchangeHost, context: OrderContext): Route[] 
   };
 
   return [
-    {
-      method: 'post',
-      pattern: '/v1/sales/:sale/orders',
-      open: (res) => new PlaceExchange(host, placing, res),
-    },
+    { method: 'post', pattern: '/v1/sales/:sale/orders', open },
     { method: 'get', pattern: '/v1/sales/:sale/orders', handle: list },
     { method: 'get', pattern: '/v1/orders/:order', handle: ask(Opcode.read) },
     { method: 'post', pattern: '/v1/orders/:order/confirm', handle: ask(Opcode.confirm) },

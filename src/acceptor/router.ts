@@ -24,7 +24,11 @@ const notFound = problemAnswer(refuse('not_found', 'There is no such route.'));
 
 /** Registers every route. An exception in a handler becomes a 500: one that escaped would end the process. */
 export function route(app: TemplatedApp, host: ExchangeHost, routes: readonly Route[]): void {
-  const plain = (res: HttpResponse) => new Exchange(host, res);
+  const plain = (res: HttpResponse) => {
+    const exchange = new Exchange(host);
+    exchange.begin(res);
+    return exchange;
+  };
   const guard =
     <E extends Exchange>(open: (res: HttpResponse) => E, handle: (exchange: E, req: HttpRequest) => void) =>
     (res: HttpResponse, req: HttpRequest) => {

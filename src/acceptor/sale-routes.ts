@@ -37,10 +37,12 @@ function jsonBody<T>(
     exchange.answer(notJson);
     return;
   }
-  exchange.body(req, bytesMax, (text) => {
-    const body = parseJson(text);
-    if (validator.Check(body)) done(body);
-    else exchange.invalid('The body is malformed.', bodyIssues(validator, body));
+  exchange.body(req, bytesMax, {
+    read: (text) => {
+      const body = parseJson(text);
+      if (validator.Check(body)) done(body);
+      else exchange.invalid('The body is malformed.', bodyIssues(validator, body));
+    },
   });
 }
 

@@ -51,7 +51,8 @@ beforeAll(() => {
       method: 'get',
       pattern: '/gone',
       open: (res) => {
-        const exchange = new Exchange(host, res);
+        const exchange = new Exchange(host);
+        exchange.begin(res);
         return Object.assign(exchange, {
           handle: () => {
             exchange.answerSoon(answer);
@@ -61,7 +62,15 @@ beforeAll(() => {
         });
       },
     },
-    { method: 'get', pattern: '/broken', open: (res) => new Broken(host, res) },
+    {
+      method: 'get',
+      pattern: '/broken',
+      open: (res) => {
+        const exchange = new Broken(host);
+        exchange.begin(res);
+        return exchange;
+      },
+    },
   ]);
   app.listen('127.0.0.1', 0, (socket) => {
     if (socket !== false) port = uws.us_socket_local_port(socket);
@@ -91,7 +100,7 @@ test('an answer leaves after its turn, and its connection goes on', async () => 
     { open: true, active: 1 },
   ]);
   expect(host.active).toBe(0);
-  connection.socket.destroy();
+  connection.destroy();
 });
 
 test('a client who leaves before that is not answered', async () => {
@@ -103,7 +112,7 @@ test('a client who leaves before that is not answered', async () => {
   expect(seen[0]).toEqual({ open: true, active: 1 });
   expect(host.active).toBe(0);
   expect(defects).toEqual([]);
-  other.socket.destroy();
+  other.destroy();
 });
 
 test('one that fails is reported, and the others of its turn are sent', async () => {
@@ -111,5 +120,5 @@ test('one that fails is reported, and the others of its turn are sent', async ()
   const statuses = await Promise.all(connections.map(async (one) => (await one.answer()).status));
   expect(statuses).toEqual([500, 409, 500, 409]);
   expect(defects).toHaveLength(2);
-  for (const connection of connections) connection.socket.destroy();
+  for (const connection of connections) connection.destroy();
 });
