@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { limits } from '../../dist/config.js';
 import { Engine } from '../../dist/index.js';
 import { effort } from '../support/effort.js';
-import { RawConnection, requestBytes } from '../support/raw-http.js';
+import { RawConnection, requestBytes, sendInPieces } from '../support/raw-http.js';
 import { randomFrom, seed } from '../support/seed.js';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.js';
 import { within } from '../support/until.js';
@@ -110,12 +110,13 @@ class Client {
   async #inPieces(): Promise<void> {
     const buyer = this.#buyer();
     const bytes = orderBytes('open', buyer);
-    const connection = await this.#open();
+    const pieces: Buffer[] = [];
     for (let from = 0; from < bytes.length; ) {
-      const to = from + 1 + Math.floor(this.#random() * bytes.length);
-      await connection.send(bytes.subarray(from, to));
+      const to = from + 1 + Math.floor((this.#random() * bytes.length) / 3);
+      pieces.push(bytes.subarray(from, to));
       from = to;
     }
+    await sendInPieces(port, await this.#open(), pieces);
     await this.#accepted(buyer);
   }
 
@@ -153,9 +154,11 @@ class Client {
     const body = JSON.stringify({ sku, buyer }) + ' '.repeat(4 * limits.orderBodyBytesMax);
     const bytes = requestBytes({ path: '/v1/sales/open/orders', headers: [json], body });
     const connection = await this.#open();
-    for (let from = 0; from < bytes.length && !connection.closed; from += 1_000) {
-      await connection.send(bytes.subarray(from, from + 1_000));
-    }
+    const pieces = Array.from({ length: bytes.length / 1_000 }, (_, i) =>
+      bytes.subarray(i * 1_000, (i + 1) * 1_000),
+    );
+    await sendInPieces(port, connection, pieces);
+    await this.#refused(413, 'payload_too_large');
     await connection.closing();
     this.leave();
   }

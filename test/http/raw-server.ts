@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, expect } from 'vitest';
 import { Engine } from '../../dist/index.js';
-import { exchange, type RawAnswer, RawConnection, requestBytes } from '../support/raw-http.js';
+import { exchange, type RawAnswer, RawConnection, requestBytes, sendInPieces } from '../support/raw-http.js';
 import { within } from '../support/until.js';
 
 export const inFlightMax = 256;
@@ -55,7 +55,8 @@ export async function refused(request: Buffer | readonly Buffer[]): Promise<RawA
   const before = counters();
   const connection = await RawConnection.open(port);
   try {
-    for (const part of Array.isArray(request) ? request : [request]) await connection.send(part);
+    if (Buffer.isBuffer(request)) await connection.send(request);
+    else await sendInPieces(port, connection, request);
     const answer = await connection.answer();
     if (answer.headers.get('connection') === 'close') {
       await connection.closing();

@@ -1,7 +1,7 @@
 /** Requests that are unusual and allowed: in pieces, several in a packet, with escapes. Raw sockets, a real engine. */
 
 import { describe, expect, test } from 'vitest';
-import { exchange, RawConnection, requestBytes } from '../support/raw-http.js';
+import { exchange, RawConnection, requestBytes, sendInPieces } from '../support/raw-http.js';
 import { engine, json, order, orderBytes, ordersPath, port, rawBytes, refused, serve } from './raw-server.js';
 
 serve();
@@ -54,8 +54,10 @@ describe('what is unusual and allowed is understood', () => {
     const request = orderBytes({ ...order, buyer: 'piece by piece 雷' });
     for (const size of [1, 7, 50]) {
       const connection = await RawConnection.open(port);
-      for (let at = 0; at < request.length; at += size)
-        await connection.send(request.subarray(at, at + size));
+      const pieces = Array.from({ length: Math.ceil(request.length / size) }, (_, i) =>
+        request.subarray(i * size, (i + 1) * size),
+      );
+      await sendInPieces(port, connection, pieces);
       const answer = await connection.answer();
       expect(answer.status).toBe(201);
       expect(JSON.parse(answer.body).buyer).toBe('piece by piece 雷');

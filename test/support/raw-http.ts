@@ -139,3 +139,21 @@ export async function exchange(port: number, request: string | Buffer): Promise<
     connection.destroy();
   }
 }
+
+/**
+ * Sends bytes in pieces that the server gets one by one: it reads in the order in which things arrive, so it has read a
+ * piece once it has answered a request that was sent after it.
+ */
+export async function sendInPieces(
+  port: number,
+  connection: RawConnection,
+  pieces: Iterable<Buffer>,
+): Promise<void> {
+  const other = await RawConnection.open(port);
+  for (const piece of pieces) {
+    await connection.send(piece);
+    await other.send(requestBytes({ method: 'GET', path: '/healthz' }));
+    await other.answer();
+  }
+  other.destroy();
+}
