@@ -8,17 +8,25 @@ import { limits } from '../config.js';
 import { AcceptorCount, Counters } from '../memory/counters.js';
 import type { Doorbell } from '../memory/doorbell.js';
 import { replyLayout, requestLayout } from '../memory/layout.js';
-import { newReply, Opcode, packLengths, type Reply, readReply } from '../memory/records.js';
+import { newReply, Opcode, type Reply, readReply } from '../memory/records.js';
 import { RingConsumer, RingProducer } from '../memory/ring.js';
 import type { SharedMemory } from '../memory/shared-memory.js';
 import { ShardState, ThreadTable } from '../memory/thread-table.js';
 import type { CatalogueSale, CatalogueSku } from '../sale/catalogue.js';
 import { Outcome } from '../sale/outcome.js';
 import type { SaleState } from '../sale/phase.js';
-import { readText, writeText } from '../text.js';
+import { readText } from '../text.js';
 import { type EventLoop, threadEventLoop } from './event-loop.js';
 import { InFlightTable, type ReplySink } from './in-flight.js';
-import { type PackedOrders, writePacked, writePlace } from './place-request.js';
+import {
+  type PackedOrders,
+  writeDefine,
+  writeNextOfBuyer,
+  writePacked,
+  writePlace,
+  writeRestock,
+  writeSale,
+} from './request-records.js';
 
 /** Somebody with more requests than there was room for. */
 export interface Waiter {
@@ -192,10 +200,7 @@ export class Dispatcher {
   ): Dispatched {
     const at = this.#claim(shard, Opcode.nextOfBuyer, sink, token);
     if (typeof at === 'string') return at;
-    const { words, bytes } = this.#links[shard]!.requests;
-    words[at + requestLayout.orderNumber] = after;
-    words[at + requestLayout.saleNumber] = saleNumber;
-    words[at + requestLayout.lengths] = writeText(bytes, (at + requestLayout.text) * 4, buyer);
+    writeNextOfBuyer(this.#links[shard]!.requests, at, saleNumber, buyer, after);
     return 'dispatched';
   }
 
@@ -203,12 +208,7 @@ export class Dispatcher {
   restock(sku: CatalogueSku, quantity: number, key: string, sink: ReplySink, token: number): Dispatched {
     const at = this.#claim(sku.shard, Opcode.restock, sink, token);
     if (typeof at === 'string') return at;
-    const { words, bytes } = this.#links[sku.shard]!.requests;
-    words[at + requestLayout.row] = sku.row;
-    words[at + requestLayout.revision] = sku.sale.revision;
-    words[at + requestLayout.quantity] = quantity;
-    const keyBytes = key === '' ? 0 : writeText(bytes, (at + requestLayout.key) * 4, key);
-    words[at + requestLayout.lengths] = packLengths(0, keyBytes) | (sku.sale.state << 16);
+    writeRestock(this.#links[sku.shard]!.requests, at, sku, quantity, key);
     return 'dispatched';
   }
 
@@ -216,20 +216,7 @@ export class Dispatcher {
   define(sku: CatalogueSku, spread: boolean, sink: ReplySink, token: number): Dispatched {
     const at = this.#claim(sku.shard, Opcode.define, sink, token);
     if (typeof at === 'string') return at;
-    const { words, doubles, bytes } = this.#links[sku.shard]!.requests;
-    const { sale } = sku;
-    words[at + requestLayout.row] = sku.row;
-    words[at + requestLayout.revision] = sale.revision;
-    words[at + requestLayout.quantity] = sku.stock;
-    doubles[at / 2 + requestLayout.startsAtMs] = sale.startsAtMs;
-    doubles[at / 2 + requestLayout.endsAtMs] = sale.endsAtMs;
-    words[at + requestLayout.holdSeconds] = sale.holdSeconds;
-    words[at + requestLayout.limitPerBuyer] = sku.limitPerBuyer ?? 0;
-    words[at + requestLayout.saleNumber] = sale.number;
-    words[at + requestLayout.saleState] = sale.state | (spread ? 0x100 : 0);
-    const saleBytes = writeText(bytes, (at + requestLayout.text) * 4, sale.id);
-    const skuBytes = writeText(bytes, (at + requestLayout.key) * 4, sku.sku);
-    words[at + requestLayout.lengths] = packLengths(saleBytes, skuBytes);
+    writeDefine(this.#links[sku.shard]!.requests, at, sku, spread);
     return 'dispatched';
   }
 
@@ -252,9 +239,7 @@ export class Dispatcher {
   ): Dispatched {
     const at = this.#claim(shard, opcode, sink, token);
     if (typeof at === 'string') return at;
-    const { words } = this.#links[shard]!.requests;
-    words[at + requestLayout.saleNumber] = sale.number;
-    words[at + requestLayout.saleState] = state;
+    writeSale(this.#links[shard]!.requests, at, sale, state);
     return 'dispatched';
   }
 

@@ -17,7 +17,7 @@ import {
 } from '../sale/schema.js';
 import { readText, textWords } from '../text.js';
 import { issuesOf } from '../validation.js';
-import type { PackedOrders } from './place-request.js';
+import type { PackedOrders } from './request-records.js';
 
 /** Where an order is for. Neighbours for the same SKU share one. */
 export interface OrderPlace {

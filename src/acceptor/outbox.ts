@@ -1,6 +1,12 @@
 import type { Answer } from './answer.js';
 import { threadEventLoop } from './event-loop.js';
-import type { Exchange } from './exchange.js';
+
+/** Whoever an answer goes to. */
+export interface Recipient {
+  answer(answer: Answer): void;
+  /** Told of an exception in `answer`: a defect of ours. */
+  fail(error: unknown): void;
+}
 
 /**
  * Answers that are plain at once, kept until the end of the turn of the event loop in which they were decided: in a rush
@@ -9,24 +15,24 @@ import type { Exchange } from './exchange.js';
  * holds at most one answer per connection.
  */
 export class Outbox {
-  readonly #exchanges: Exchange[] = [];
+  readonly #recipients: Recipient[] = [];
   readonly #answers: Answer[] = [];
   readonly #send = (): void => {
-    const exchanges = this.#exchanges;
-    for (let i = 0; i < exchanges.length; i++) {
-      const exchange = exchanges[i]!;
+    const recipients = this.#recipients;
+    for (let i = 0; i < recipients.length; i++) {
+      const recipient = recipients[i]!;
       try {
-        exchange.answer(this.#answers[i]!);
+        recipient.answer(this.#answers[i]!);
       } catch (error) {
-        exchange.fail(error);
+        recipient.fail(error);
       }
     }
-    exchanges.length = 0;
+    recipients.length = 0;
     this.#answers.length = 0;
   };
 
-  add(exchange: Exchange, answer: Answer): void {
+  add(recipient: Recipient, answer: Answer): void {
     this.#answers.push(answer);
-    if (this.#exchanges.push(exchange) === 1) threadEventLoop.soon(this.#send);
+    if (this.#recipients.push(recipient) === 1) threadEventLoop.soon(this.#send);
   }
 }

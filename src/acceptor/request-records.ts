@@ -1,8 +1,11 @@
-/** What a request to place an order says in its record, beside the head that the dispatcher claims it with. */
+/**
+ * What a request says in its record, beside the head that the dispatcher claims it with. Each writes one record at word
+ * `at` of a request ring; its caller has checked every value.
+ */
 import { requestLayout } from '../memory/layout.js';
 import { keyBytesOf, packLengths, textBytesOf } from '../memory/records.js';
 import type { RingProducer } from '../memory/ring.js';
-import type { CatalogueSku } from '../sale/catalogue.js';
+import type { CatalogueSale, CatalogueSku } from '../sale/catalogue.js';
 import { SaleState } from '../sale/phase.js';
 import { buyerHash, copyWords, textWords, writePlain, writeText } from '../text.js';
 
@@ -18,7 +21,7 @@ export interface PackedOrders {
   quantity(index: number): number;
 }
 
-/** Writes an order whose names are texts; `key` is '' for none. */
+/** An order whose names are texts; `key` is '' for none. */
 export function writePlace(
   requests: RingProducer,
   at: number,
@@ -33,7 +36,7 @@ export function writePlace(
   writeRest(requests.words, at, sku, quantity, packLengths(buyerBytes, keyBytes), hashSeed);
 }
 
-/** Writes order `index` of a batch. */
+/** Order `index` of a batch. */
 export function writePacked(
   words: Int32Array,
   at: number,
@@ -75,4 +78,60 @@ function writeRest(
   // Here and not by the shard: so it can fetch what it needs of a whole group of orders before it looks at the first.
   const hash = buyerHash(hashSeed, sku.sale.number, words, textAt, textBytesOf(lengths));
   words[at + requestLayout.buyerHash] = hash;
+}
+
+/** A buyer's first order in a sale, or the one after the order numbered `after`. */
+export function writeNextOfBuyer(
+  { words, bytes }: RingProducer,
+  at: number,
+  saleNumber: number,
+  buyer: string,
+  after: number,
+): void {
+  words[at + requestLayout.orderNumber] = after;
+  words[at + requestLayout.saleNumber] = saleNumber;
+  words[at + requestLayout.lengths] = writeText(bytes, (at + requestLayout.text) * 4, buyer);
+}
+
+/** A restock of so many units, or a withdrawal where they are negative; `key` is '' for none. */
+export function writeRestock(
+  { words, bytes }: RingProducer,
+  at: number,
+  sku: CatalogueSku,
+  quantity: number,
+  key: string,
+): void {
+  words[at + requestLayout.row] = sku.row;
+  words[at + requestLayout.revision] = sku.sale.revision;
+  words[at + requestLayout.quantity] = quantity;
+  const keyBytes = key === '' ? 0 : writeText(bytes, (at + requestLayout.key) * 4, key);
+  words[at + requestLayout.lengths] = packLengths(0, keyBytes) | (sku.sale.state << 16);
+}
+
+/** A SKU's definition. `spread` says whether other shards own SKUs of the same sale. */
+export function writeDefine(
+  { words, doubles, bytes }: RingProducer,
+  at: number,
+  sku: CatalogueSku,
+  spread: boolean,
+): void {
+  const { sale } = sku;
+  words[at + requestLayout.row] = sku.row;
+  words[at + requestLayout.revision] = sale.revision;
+  words[at + requestLayout.quantity] = sku.stock;
+  doubles[at / 2 + requestLayout.startsAtMs] = sale.startsAtMs;
+  doubles[at / 2 + requestLayout.endsAtMs] = sale.endsAtMs;
+  words[at + requestLayout.holdSeconds] = sale.holdSeconds;
+  words[at + requestLayout.limitPerBuyer] = sku.limitPerBuyer ?? 0;
+  words[at + requestLayout.saleNumber] = sale.number;
+  words[at + requestLayout.saleState] = sale.state | (spread ? 0x100 : 0);
+  const saleBytes = writeText(bytes, (at + requestLayout.text) * 4, sale.id);
+  const skuBytes = writeText(bytes, (at + requestLayout.key) * 4, sku.sku);
+  words[at + requestLayout.lengths] = packLengths(saleBytes, skuBytes);
+}
+
+/** A sale-wide command. */
+export function writeSale({ words }: RingProducer, at: number, sale: CatalogueSale, state: SaleState): void {
+  words[at + requestLayout.saleNumber] = sale.number;
+  words[at + requestLayout.saleState] = state;
 }
