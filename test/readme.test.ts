@@ -25,15 +25,18 @@ test('the README names every code with its status', () => {
 
 test('the README says how much a request may hold', () => {
   const number = (value: number) => value.toLocaleString('en-US');
-  const { orderBodyBytesMax, saleBodyBytesMax, saleIdBytesMax, quantityMax, skusPerSaleMax } = limits;
   const text = readme.replaceAll(/\s+/g, ' ');
+  for (const ids of [limits.saleIdBytesMax, limits.skuIdBytesMax]) expect(text).toContain(`ids: 1–${ids} of`);
+  for (const names of [limits.buyerBytesMax, limits.idempotencyKeyBytesMax]) {
+    expect(text).toContain(`Buyers and idempotency keys: 1–${names} bytes`);
+  }
+  expect(text).toContain(`Quantity 1–${number(limits.quantityMax)}; stock up to ${number(limits.stockMax)}`);
+  expect(text).toContain(`${number(limits.skusPerSaleMax)} SKUs a sale; the body of an order up to`);
   expect(text).toContain(
-    `order is up to ${orderBodyBytesMax / 1024} KiB, that of a sale ${saleBodyBytesMax / 2 ** 20} MiB`,
+    `up to ${limits.orderBodyBytesMax / 1024} KiB, of a sale ${limits.saleBodyBytesMax / 2 ** 20} MiB`,
   );
-  expect(text).toContain(`ids, buyers and keys are up to ${saleIdBytesMax} bytes`);
-  expect(text).toContain(
-    `an order up to ${number(quantityMax)} units, a sale up to ${number(skusPerSaleMax)} SKUs`,
-  );
+  expect(text).toContain(`${number(limits.skusMax)} SKUs at a time`);
+  expect(text).toContain(`${number(limits.stockRowsMax)} in the life of a data folder`);
 });
 
 test('the embedding example of the README runs as it stands', () => {

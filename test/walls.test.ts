@@ -70,7 +70,7 @@ const walls: Readonly<Record<string, readonly string[]>> = {
   // Time is an input there, and nothing is logged: neither clock nor log.
   sale: ['assert', 'config', 'errors', 'text', 'validation'],
   // What a record carries of the domain, and nothing more.
-  memory: ['assert', 'config', 'text', 'sale/order-state', 'sale/outcome'],
+  memory: ['assert', 'config', 'text', 'sale/order-state', 'sale/outcome', 'sale/phase'],
   store: ['assert', 'config', 'errors', 'text', 'sale/'],
   // How LMDB is opened, and nothing that decides or stores.
   audit: ['assert', 'errors', 'store/lmdb-snapshot'],

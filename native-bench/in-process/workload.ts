@@ -1,4 +1,5 @@
 /** What every contender is asked for: one order by each of so many distinct buyers, in batches. */
+import { assert } from '#dist/assert.js';
 
 export const sale = 'bench';
 export const sku = 'sku-1';
@@ -18,10 +19,12 @@ export function warmUpOrders(buyers: number): number {
 }
 
 /**
- * Buyer number `i`, from 0, of less than 10 million: at most 12 bytes. V8 writes a text that short out, as it does one that
- * a parser reads; of a longer one it would put down two parts, and join them while the order is read.
+ * Buyer number `i`, from 0: at most 12 bytes, as long as there are less than 10 million. V8 keeps a concatenation of less than
+ * 13 characters as a flat string (`ConsString::kMinLength` in its objects/string.h), which is what a parser makes of a name;
+ * a longer one would be flattened while the order is read.
  */
 export function buyerName(i: number): string {
+  assert(i < 10_000_000, 'a name is at most 12 bytes');
   return `user-${i}`;
 }
 

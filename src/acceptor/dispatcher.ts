@@ -22,8 +22,10 @@ import {
   type PackedOrders,
   writeDefine,
   writeNextOfBuyer,
+  writeOrder,
   writePacked,
   writePlace,
+  writeRemove,
   writeRestock,
   writeSale,
 } from './request-records.js';
@@ -185,7 +187,7 @@ export class Dispatcher {
   ): Dispatched {
     const at = this.#claim(shard, opcode, sink, token);
     if (typeof at === 'string') return at;
-    this.#links[shard]!.requests.words[at + requestLayout.orderNumber] = number;
+    writeOrder(this.#links[shard]!.requests, at, number);
     return 'dispatched';
   }
 
@@ -224,7 +226,7 @@ export class Dispatcher {
   remove(sku: CatalogueSku, sink: ReplySink, token: number): Dispatched {
     const at = this.#claim(sku.shard, Opcode.remove, sink, token);
     if (typeof at === 'string') return at;
-    this.#links[sku.shard]!.requests.words[at + requestLayout.row] = sku.row;
+    writeRemove(this.#links[sku.shard]!.requests, at, sku);
     return 'dispatched';
   }
 

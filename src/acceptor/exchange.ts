@@ -1,10 +1,12 @@
 /**
- * One HTTP request and its answer: what the client sent, whether he is still there, and how he is answered. Lives on
- * its acceptor's thread from the request's head to the end of its answer or the client's disappearance.
+ * An HTTP request and its answer: what the client sent, whether he is still there, and how he is answered. On its acceptor's
+ * thread, from the request's head to the end of its answer or the client's disappearance; after that it may take on another
+ * request.
  */
 
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { isUtf8 } from 'node:buffer';
+import { assert } from '../assert.js';
 import { limits } from '../config.js';
 import { invalid, type Refusal, refuse, type ValidationIssue } from '../errors.js';
 import { type Answer, problemAnswer, type Text } from './answer.js';
@@ -25,11 +27,13 @@ export interface ExchangeHost {
   /** Called when `active` falls to zero while closing. */
   onIdle: (() => void) | undefined;
   readonly onDefect: (error: unknown) => void;
+  /** Answers that leave at the end of this turn. */
   readonly outbox: Outbox;
 }
 
 /** The names of the request headers we read, as bytes: a text would be converted at every look-up. */
 export const headerKeys = {
+  contentLength: headerKey('content-length'),
   contentType: headerKey('content-type'),
   idempotencyKey: headerKey('idempotency-key'),
   transferEncoding: headerKey('transfer-encoding'),
@@ -39,6 +43,7 @@ function headerKey(name: string): ArrayBuffer {
   return new Uint8Array(Buffer.from(name)).buffer;
 }
 
+const noBytes = Buffer.alloc(0);
 const internal = problemAnswer(
   refuse('internal', 'The request failed by a defect of the server. It has been logged.'),
 );
@@ -54,17 +59,17 @@ const tooManyAnswers = problemAnswer(
 );
 const notUtf8 = problemAnswer(invalid('The body is not UTF-8.', [{ path: '', message: 'must be UTF-8' }]));
 
-/** Takes the body of a request. */
-export interface BodyReader {
+/** Whoever is given the body of a request. */
+export interface BodySink {
   /** @param plain whether the text is nothing but printable ASCII without a backslash: so are the strings in it, if it is JSON */
-  read(text: string, plain: boolean): void;
+  take(text: string, plain: boolean): void;
 }
 
 export class Exchange {
   readonly #host: ExchangeHost;
   /** Undefined once answered, or once the client is gone. */
   #res: HttpResponse | undefined = undefined;
-  #reader: BodyReader | undefined = undefined;
+  #bodySink: BodySink | undefined = undefined;
   #bytesMax = 0;
   /** Chunks of the body that came while the rest of it was on its way. */
   #gathered: Buffer[] | undefined = undefined;
@@ -78,7 +83,7 @@ export class Exchange {
     this.#finished();
   };
   readonly #onData = (chunk: ArrayBuffer, isLast: boolean): void => {
-    this.#take(chunk, isLast);
+    this.#gather(chunk, isLast);
   };
 
   constructor(host: ExchangeHost) {
@@ -87,10 +92,8 @@ export class Exchange {
 
   /** Takes a request on. Registers for the client's disappearance, which has to come first of all. */
   begin(res: HttpResponse): void {
+    assert(this.#res === undefined, 'an exchange has one request at a time');
     this.#res = res;
-    this.#gathered = undefined;
-    this.#gatheredBytes = 0;
-    this.#unsentBytes = 0;
     this.#whole = false;
     this.#host.active += 1;
     res.onAborted(this.#onAborted);
@@ -105,6 +108,9 @@ export class Exchange {
     const host = this.#host;
     host.gatheredBytes -= this.#gatheredBytes;
     host.unsentBytes -= this.#unsentBytes;
+    this.#gathered = undefined;
+    this.#gatheredBytes = 0;
+    this.#unsentBytes = 0;
     host.active -= 1;
     if (host.active === 0) host.onIdle?.();
   }
@@ -118,28 +124,37 @@ export class Exchange {
     const res = this.#res;
     if (res === undefined) return;
     const host = this.#host;
-    if (body.length > limits.answerCharsAtOnceMax) {
-      const bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
-      if (host.unsentBytes + bytes > limits.unsentBytesMax) {
+    const closing = close || host.closing;
+    const long = body.length > limits.answerCharsAtOnceMax;
+    // In a callback of uWebSockets.js there may be many more requests in what it has read from the same client: he gets no
+    // further answer before he has taken this one, for whatever he leaves unread is kept.
+    if (long || (host.corked && !closing)) {
+      const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+      if (long && host.unsentBytes + bytes.length > limits.unsentBytesMax) {
         this.answer(tooManyAnswers);
         return;
       }
-      host.unsentBytes += bytes;
-      this.#unsentBytes = bytes;
+      host.unsentBytes += bytes.length;
+      this.#unsentBytes = bytes.length;
       this.#res = undefined;
-      this.#sendInParts(res, head, typeof body === 'string' ? Buffer.from(body) : body);
+      this.#sendInParts(res, head, bytes);
       return;
     }
     this.#res = undefined;
-    const closing = close || host.closing;
     // Head and body leave in one system call: within a callback of uWebSockets.js that is so by itself.
-    if (host.corked) res.writeStatus(head).end(body, closing);
-    else res.cork(() => res.writeStatus(head).end(body, closing));
-    this.#finished();
+    try {
+      if (host.corked) res.writeStatus(head).end(body, closing);
+      else res.cork(() => res.writeStatus(head).end(body, closing));
+    } finally {
+      this.#finished();
+    }
     if (this.#whole) this.ended();
   }
 
-  /** Called when the answer is out and nothing more of the request will come: nobody knows this exchange any more. */
+  /**
+   * Called when the answer is out and nothing more of the request will come: nobody knows this exchange any more. Not where
+   * that is uncertain: the client has gone, the body was not read to its end, or the answer leaves in parts.
+   */
   protected ended(): void {}
 
   /**
@@ -167,7 +182,10 @@ export class Exchange {
     this.send(head, body, close);
   }
 
-  /** Answers at the end of this turn of the event loop, with whatever else was decided in it. */
+  /**
+   * Answers at the end of this turn of the event loop, with whatever else was decided in it. Until then a further request on
+   * the connection closes it, as it does while a shard decides.
+   */
   answerSoon(answer: Answer): void {
     this.#host.outbox.add(this, answer);
   }
@@ -197,21 +215,23 @@ export class Exchange {
   }
 
   /**
-   * Reads the body and hands it to `reader` as text. Answers by itself, and never calls the reader, when the body is
+   * Reads the body and hands it to `sink` as text. Answers by itself, and never calls the sink, when the body is
    * over `bytesMax` bytes, is not UTF-8, or was announced by a Transfer-Encoding. Must be called while the request
    * is being handled.
    */
-  body(req: HttpRequest, bytesMax: number, reader: BodyReader): void {
-    if (req.getHeader(headerKeys.transferEncoding) !== '') {
-      this.answer(transferEncoding, true);
-      return;
-    }
+  body(req: HttpRequest, bytesMax: number, sink: BodySink): void {
     this.#bytesMax = bytesMax;
-    this.#reader = reader;
-    this.#res!.onData(this.#onData);
+    this.#bodySink = sink;
+    const length = req.getHeader(headerKeys.contentLength);
+    // uWebSockets.js itself refuses a Transfer-Encoding beside a Content-Length.
+    if (length === '' && req.getHeader(headerKeys.transferEncoding) !== '')
+      this.answer(transferEncoding, true);
+    // Of an empty body it never tells where the head came in several pieces.
+    else if (Number(length) === 0) this.#complete(noBytes);
+    else this.#res!.onData(this.#onData);
   }
 
-  #take(chunk: ArrayBuffer, isLast: boolean): void {
+  #gather(chunk: ArrayBuffer, isLast: boolean): void {
     if (this.#res === undefined) return;
     const bytes = chunk.byteLength;
     if (this.#gatheredBytes + bytes > this.#bytesMax) {
@@ -244,7 +264,7 @@ export class Exchange {
       const plain = isPlain(bytes);
       const text = plain ? bytes.toString('latin1') : decode(bytes);
       if (text === undefined) this.answer(notUtf8);
-      else this.#reader!.read(text, plain);
+      else this.#bodySink!.take(text, plain);
     } catch (error) {
       this.fail(error);
     } finally {

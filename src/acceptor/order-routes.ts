@@ -8,7 +8,7 @@ import { formatSentences, formats, isId } from '../sale/rules.js';
 import { isOrderBody, orderBody } from '../sale/schema.js';
 import { admit } from './admission.js';
 import { type Answer, headOf, prepared, problemAnswer } from './answer.js';
-import { type BodyReader, Exchange, type ExchangeHost } from './exchange.js';
+import { type BodySink, Exchange, type ExchangeHost } from './exchange.js';
 import type { ReplySink } from './in-flight.js';
 import {
   type OrderContext,
@@ -50,7 +50,7 @@ interface PlaceContext extends OrderContext {
 }
 
 /** A buyer's order on its way: what the reply needs to become an answer. */
-class PlaceExchange extends Exchange implements ReplySink, BodyReader, SelfHandling {
+class PlaceExchange extends Exchange implements ReplySink, BodySink, SelfHandling {
   readonly #context: PlaceContext;
   #saleId = '';
   #key = '';
@@ -63,6 +63,8 @@ class PlaceExchange extends Exchange implements ReplySink, BodyReader, SelfHandl
   }
 
   protected override ended(): void {
+    // Idle, it must not keep a sale that is over.
+    this.#sku = undefined;
     const { idle } = this.#context;
     if (idle.length < limits.idleExchangesMax) idle.push(this);
   }
@@ -80,7 +82,7 @@ class PlaceExchange extends Exchange implements ReplySink, BodyReader, SelfHandl
   }
 
   /** Decides at once what can be decided at once, and sends the rest to the owner of the SKU. */
-  read(text: string, plain: boolean): void {
+  take(text: string, plain: boolean): void {
     const body = parseJson(text);
     const { catalogue, clock, dispatcher } = this.#context;
     const sale = catalogue.get(this.#saleId);

@@ -1,5 +1,6 @@
+/** Answers that wait for the end of a turn of the event loop. Of one server, on its thread. */
 import type { Answer } from './answer.js';
-import { threadEventLoop } from './event-loop.js';
+import { type EventLoop, threadEventLoop } from './event-loop.js';
 
 /** Whoever an answer goes to. */
 export interface Recipient {
@@ -9,30 +10,49 @@ export interface Recipient {
 }
 
 /**
- * Answers that are plain at once, kept until the end of the turn of the event loop in which they were decided: in a rush
- * all requests of a turn are read first, and all answers sent then. Whoever reads them is woken once instead of for each,
- * and reading and sending do not push each other's code out of the processor's caches. Of one server, on its thread; it
- * holds at most one answer per connection.
+ * Answers that are decided at once, kept until the end of the turn in which that was: in a rush all requests of a turn are
+ * read first, and all answers sent then. Whoever reads them is woken once instead of for each, and reading and sending do
+ * not push each other's code out of the processor's caches. It holds at most one answer per connection.
  */
 export class Outbox {
-  readonly #recipients: Recipient[] = [];
-  readonly #answers: Answer[] = [];
-  readonly #send = (): void => {
-    const recipients = this.#recipients;
-    for (let i = 0; i < recipients.length; i++) {
-      const recipient = recipients[i]!;
-      try {
-        recipient.answer(this.#answers[i]!);
-      } catch (error) {
-        recipient.fail(error);
-      }
-    }
-    recipients.length = 0;
-    this.#answers.length = 0;
-  };
+  readonly #soon: EventLoop['soon'];
+  #recipients: Recipient[] = [];
+  #answers: Answer[] = [];
+  /** The other two lists: empty, or being sent. */
+  #sentRecipients: Recipient[] = [];
+  #sentAnswers: Answer[] = [];
+  readonly #turn = () => this.#send();
+
+  constructor({ soon }: Pick<EventLoop, 'soon'> = threadEventLoop) {
+    this.#soon = soon;
+  }
 
   add(recipient: Recipient, answer: Answer): void {
     this.#answers.push(answer);
-    if (this.#recipients.push(recipient) === 1) threadEventLoop.soon(this.#send);
+    if (this.#recipients.push(recipient) === 1) this.#soon(this.#turn);
+  }
+
+  #send(): void {
+    const recipients = this.#recipients;
+    const answers = this.#answers;
+    // Before anything can throw: what is added from now on belongs to the next turn.
+    this.#recipients = this.#sentRecipients;
+    this.#answers = this.#sentAnswers;
+    this.#sentRecipients = recipients;
+    this.#sentAnswers = answers;
+    try {
+      for (let i = 0; i < recipients.length; i++) give(recipients[i]!, answers[i]!);
+    } finally {
+      recipients.length = 0;
+      answers.length = 0;
+    }
+  }
+}
+
+function give(recipient: Recipient, answer: Answer): void {
+  try {
+    recipient.answer(answer);
+  } catch (error) {
+    recipient.fail(error);
   }
 }

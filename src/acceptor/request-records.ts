@@ -1,9 +1,9 @@
 /**
- * What a request says in its record, beside the head that the dispatcher claims it with. Each writes one record at word
- * `at` of a request ring; its caller has checked every value.
+ * What a request says in its record, beside the head that the dispatcher claims it with. Each of these functions writes one
+ * record, at word `at` of a request ring; its caller has checked every value. On the acceptor's thread.
  */
 import { requestLayout } from '../memory/layout.js';
-import { keyBytesOf, packLengths, textBytesOf } from '../memory/records.js';
+import { keyBytesOf, packDefinedState, packLengths, packToldState, textBytesOf } from '../memory/records.js';
 import type { RingProducer } from '../memory/ring.js';
 import type { CatalogueSale, CatalogueSku } from '../sale/catalogue.js';
 import { SaleState } from '../sale/phase.js';
@@ -73,14 +73,19 @@ function writeRest(
   words[at + requestLayout.quantity] = quantity;
   // A shard that was started again has forgotten that the sale is frozen.
   const told = sku.sale.frozen ? SaleState.paused : sku.sale.state;
-  words[at + requestLayout.lengths] = lengths | (told << 16);
+  words[at + requestLayout.lengths] = packToldState(lengths, told);
   const textAt = at + requestLayout.text;
   // Here and not by the shard: so it can fetch what it needs of a whole group of orders before it looks at the first.
   const hash = buyerHash(hashSeed, sku.sale.number, words, textAt, textBytesOf(lengths));
   words[at + requestLayout.buyerHash] = hash;
 }
 
-/** A buyer's first order in a sale, or the one after the order numbered `after`. */
+/** A confirm, cancel or read of the order of that number. */
+export function writeOrder({ words }: RingProducer, at: number, number: number): void {
+  words[at + requestLayout.orderNumber] = number;
+}
+
+/** A buyer's order in a sale: the first one after the order numbered `after`, which is -1 to begin with. */
 export function writeNextOfBuyer(
   { words, bytes }: RingProducer,
   at: number,
@@ -105,7 +110,7 @@ export function writeRestock(
   words[at + requestLayout.revision] = sku.sale.revision;
   words[at + requestLayout.quantity] = quantity;
   const keyBytes = key === '' ? 0 : writeText(bytes, (at + requestLayout.key) * 4, key);
-  words[at + requestLayout.lengths] = packLengths(0, keyBytes) | (sku.sale.state << 16);
+  words[at + requestLayout.lengths] = packToldState(packLengths(0, keyBytes), sku.sale.state);
 }
 
 /** A SKU's definition. `spread` says whether other shards own SKUs of the same sale. */
@@ -124,10 +129,15 @@ export function writeDefine(
   words[at + requestLayout.holdSeconds] = sale.holdSeconds;
   words[at + requestLayout.limitPerBuyer] = sku.limitPerBuyer ?? 0;
   words[at + requestLayout.saleNumber] = sale.number;
-  words[at + requestLayout.saleState] = sale.state | (spread ? 0x100 : 0);
+  words[at + requestLayout.saleState] = packDefinedState(sale.state, spread);
   const saleBytes = writeText(bytes, (at + requestLayout.text) * 4, sale.id);
   const skuBytes = writeText(bytes, (at + requestLayout.key) * 4, sku.sku);
   words[at + requestLayout.lengths] = packLengths(saleBytes, skuBytes);
+}
+
+/** To forget a SKU. */
+export function writeRemove({ words }: RingProducer, at: number, sku: CatalogueSku): void {
+  words[at + requestLayout.row] = sku.row;
 }
 
 /** A sale-wide command. */

@@ -79,7 +79,7 @@ export function keyError(key: string): { path: string; message: string } | undef
 /** Runs `done` once it is certain that the request has no body: a body would be silently ignored otherwise. */
 export function noBody(exchange: Exchange, req: HttpRequest, done: () => void): void {
   exchange.body(req, limits.orderBodyBytesMax, {
-    read: (text) => {
+    take: (text) => {
       if (text === '') done();
       else exchange.invalid('This request takes no body.', [{ path: '', message: 'must be empty' }]);
     },

@@ -33,14 +33,15 @@ export function route(app: TemplatedApp, host: ExchangeHost, routes: readonly Ro
     <E extends Exchange>(open: (res: HttpResponse) => E, handle: (exchange: E, req: HttpRequest) => void) =>
     (res: HttpResponse, req: HttpRequest) => {
       const exchange = open(res);
-      if (host.closing) {
-        exchange.answer(shuttingDown, true);
-        return;
-      }
+      const { corked } = host;
+      host.corked = true;
       try {
-        handle(exchange, req);
+        if (host.closing) exchange.answer(shuttingDown, true);
+        else handle(exchange, req);
       } catch (error) {
         exchange.fail(error);
+      } finally {
+        host.corked = corked;
       }
     };
   const methods = new Map<string, string[]>();

@@ -38,7 +38,7 @@ function jsonBody<T>(
     return;
   }
   exchange.body(req, bytesMax, {
-    read: (text) => {
+    take: (text) => {
       const body = parseJson(text);
       if (validator.Check(body)) done(body);
       else exchange.invalid('The body is malformed.', bodyIssues(validator, body));

@@ -40,8 +40,9 @@ See what is left
 Pay: confirm the order
   curl -s -X POST ${url}/v1/orders/$ORDER/confirm; echo
 
-Click twice: run this again, and the same order is answered with Idempotency-Replayed: true
-  curl -si ${orders} ${json} -H 'Idempotency-Key: click-1' -d '{"sku":"phone-1","buyer":"u-click"}'; echo
+Click twice: paste the second line again, and the same order is answered with Idempotency-Replayed: true
+  CLICK=$(date +%s)
+  curl -si ${orders} ${json} -H "Idempotency-Key: click-$CLICK" -d '{"sku":"phone-1","buyer":"u-click-'$CLICK'"}'; echo
 
 Ctrl-C stops the server.
 `;

@@ -99,8 +99,9 @@ async function readConfigFile(file: string, namedBy: string): Promise<unknown> {
     const { parse } = await import('yaml');
     return parse(text, { logLevel: 'error' });
   } catch (error) {
-    const reason = (error instanceof Error ? error.message : String(error)).split('\n', 1)[0];
-    throw new LeiniaoError('invalid_options', `${file}: ${reason}`, { cause: error });
+    const reason = (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!;
+    // YAML's ends with a colon, because a picture of the place would follow.
+    throw new LeiniaoError('invalid_options', `${file}: ${reason.replace(/:$/, '')}`, { cause: error });
   }
 }
 

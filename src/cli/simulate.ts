@@ -8,7 +8,7 @@ import { ServerGone } from './simulate/asker.js';
 import type { SimulateOptions } from './simulate/options.js';
 import { OwnServer } from './simulate/own-server.js';
 import { jsonReport, textReport } from './simulate/report.js';
-import { run } from './simulate/run.js';
+import { EndedEarly, run } from './simulate/run.js';
 import { CouldNotRun } from './simulate/sale-client.js';
 
 /** The conventional exit codes of a process stopped by these signals. */
@@ -67,8 +67,11 @@ export async function simulate(options: SimulateOptions): Promise<number> {
     try {
       return await simulateOnce(options, signal);
     } catch (error) {
-      if (!(error instanceof CouldNotRun || error instanceof ServerGone)) throw error;
-      process.stderr.write(`leiniao: could not run: ${error.message}\n`);
+      const early = error instanceof EndedEarly;
+      if (!early && !(error instanceof CouldNotRun || error instanceof ServerGone)) throw error;
+      process.stderr.write(
+        `leiniao: ${early ? 'ended early, no verdict' : 'could not run'}: ${error.message}\n`,
+      );
       return exitCode.couldNotRun;
     }
   });

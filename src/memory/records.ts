@@ -2,6 +2,7 @@
 
 import { Status } from '../sale/order-state.js';
 import { Outcome } from '../sale/outcome.js';
+import type { SaleState } from '../sale/phase.js';
 import { replyLayout } from './layout.js';
 
 export const Opcode = {
@@ -33,6 +34,30 @@ export function textBytesOf(lengths: number): number {
 /** Bytes of the key, 0 for none. */
 export function keyBytesOf(lengths: number): number {
   return (lengths >> 8) & 0xff;
+}
+
+const spreadBit = 1 << 8;
+
+/** The sale's state that the acceptor knows of, above the lengths of a place or restock. */
+export function packToldState(lengths: number, state: SaleState): number {
+  return lengths | (state << 16);
+}
+
+export function toldStateOf(lengths: number): SaleState {
+  return (lengths >> 16) as SaleState;
+}
+
+/** A sale's state, and whether several shards own SKUs of it: a definition has both in one word. */
+export function packDefinedState(state: SaleState, spread: boolean): number {
+  return state | (spread ? spreadBit : 0);
+}
+
+export function definedStateOf(word: number): SaleState {
+  return (word & ~spreadBit) as SaleState;
+}
+
+export function definedSpreadOf(word: number): boolean {
+  return (word & spreadBit) !== 0;
 }
 
 /** What a shard answers. One object is reused for every reply of a thread. */

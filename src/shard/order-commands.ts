@@ -5,11 +5,11 @@
 import { assert, unreachable } from '../assert.js';
 import { limits } from '../config.js';
 import { requestLayout } from '../memory/layout.js';
-import { keyBytesOf, type Reply, textBytesOf } from '../memory/records.js';
+import { keyBytesOf, type Reply, textBytesOf, toldStateOf } from '../memory/records.js';
 import { decide } from '../sale/decision.js';
 import { resultOfStep, Status, Step, targetOf } from '../sale/order-state.js';
 import { Outcome } from '../sale/outcome.js';
-import { Phase, phaseAt, type SaleState, strictest } from '../sale/phase.js';
+import { Phase, phaseAt, strictest } from '../sale/phase.js';
 import type { Batch } from '../store/batch.js';
 import { bornConfirmed, EntryType, entryTypeOf } from '../store/entry.js';
 import type { KeyClaims } from './key-claims.js';
@@ -80,7 +80,7 @@ export class OrderCommands {
     const hash = words[at + requestLayout.buyerHash]!;
     const known = state.buyers.find(hash, sale.number, words, buyerAt, buyerBytes);
     const purchased = known === -1 || sku.limitPerBuyer === 0 ? 0 : state.buyers.purchased(known, row);
-    const phase = phaseAt(sale, strictest(sale.state, (lengths >> 16) as SaleState), nowMs);
+    const phase = phaseAt(sale, strictest(sale.state, toldStateOf(lengths)), nowMs);
     const outcome = decide(phase, purchased, sku.limitPerBuyer, sku.stock.available, quantity);
     if (outcome !== Outcome.done) return this.#refuse(outcome);
     return this.#accept(sku, known, hash, words, at, nowMs);

@@ -4,7 +4,14 @@
  */
 import { limits } from '../config.js';
 import { requestLayout } from '../memory/layout.js';
-import { keyBytesOf, type Reply, textBytesOf } from '../memory/records.js';
+import {
+  definedSpreadOf,
+  definedStateOf,
+  keyBytesOf,
+  type Reply,
+  textBytesOf,
+  toldStateOf,
+} from '../memory/records.js';
 import { Outcome } from '../sale/outcome.js';
 import { Phase, phaseAt, type SaleState, strictest } from '../sale/phase.js';
 import type { Batch } from '../store/batch.js';
@@ -32,7 +39,7 @@ export class SaleCommands {
     const row = words[at + requestLayout.row]!;
     const quantity = words[at + requestLayout.quantity]!;
     const keyBytes = keyBytesOf(words[at + requestLayout.lengths]!);
-    const told = (words[at + requestLayout.lengths]! >> 16) as SaleState;
+    const told = toldStateOf(words[at + requestLayout.lengths]!);
     const keyAt = at + requestLayout.key;
     const sku = state.skus[row];
     // Units that were added to a definition which is about to be replaced would go with it.
@@ -96,8 +103,8 @@ export class SaleCommands {
       holdSeconds: words[at + requestLayout.holdSeconds]!,
       startsAtMs: doubles[at / 2 + requestLayout.startsAtMs]!,
       endsAtMs: doubles[at / 2 + requestLayout.endsAtMs]!,
-      state: (stateAndSpread & 0xff) as SaleState,
-      spread: stateAndSpread >> 8 === 1,
+      state: definedStateOf(stateAndSpread),
+      spread: definedSpreadOf(stateAndSpread),
     };
     this.#reply.outcome = Outcome.replayed;
     // The engine sends every definition again when it starts: what is known already stays as it is.

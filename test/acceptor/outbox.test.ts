@@ -1,5 +1,8 @@
-/** Answers that wait for the end of a turn, over real sockets: they come, nobody else's hinder them, and who left is left out. */
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+/**
+ * Answers that wait for the end of a turn: with a loop that is turned by hand, each reaches its own recipient then, whatever
+ * becomes of others; over real sockets they come, and who has left is left out.
+ */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Answer } from '../../dist/acceptor/answer.js';
 import { Exchange, type ExchangeHost } from '../../dist/acceptor/exchange.js';
 import { Outbox } from '../../dist/acceptor/outbox.js';
@@ -27,16 +30,6 @@ const answer: Answer = { head: '409 Conflict', body: '{}' };
 const seen: { open: boolean; active: number }[] = [];
 let port = 0;
 
-class Broken extends Exchange {
-  handle(): void {
-    this.answerSoon(answer);
-  }
-  override answer(what: Answer): void {
-    if (what === answer) throw new Error('broken');
-    super.answer(what);
-  }
-}
-
 beforeAll(() => {
   route(app, host, [
     {
@@ -60,15 +53,6 @@ beforeAll(() => {
             res.close();
           },
         });
-      },
-    },
-    {
-      method: 'get',
-      pattern: '/broken',
-      open: (res) => {
-        const exchange = new Broken(host);
-        exchange.begin(res);
-        return exchange;
       },
     },
   ]);
@@ -115,10 +99,71 @@ test('a client who leaves before that is not answered', async () => {
   other.destroy();
 });
 
-test('one that fails is reported, and the others of its turn are sent', async () => {
-  const connections = await Promise.all(['/broken', '/soon', '/broken', '/soon'].map(get));
-  const statuses = await Promise.all(connections.map(async (one) => (await one.answer()).status));
-  expect(statuses).toEqual([500, 409, 500, 409]);
-  expect(defects).toHaveLength(2);
-  for (const connection of connections) connection.destroy();
+describe('with a loop that is turned by hand', () => {
+  const answerTo = (name: string): Answer => ({ head: '409 Conflict', body: name });
+  let turns: (() => void)[] = [];
+  let given: string[] = [];
+  const turn = () => {
+    for (const action of turns.splice(0)) action();
+  };
+  const newOutbox = () => new Outbox({ soon: (action) => turns.push(action) });
+  const recipient = (name: string, onAnswer?: () => void) => ({
+    answer: ({ body }: Answer) => {
+      onAnswer?.();
+      given.push(`${name}: ${body}`);
+    },
+    fail: (error: unknown) => given.push(`${name} failed: ${(error as Error).message}`),
+  });
+  const fails = (message: string) => () => {
+    throw new Error(message);
+  };
+
+  beforeEach(() => {
+    turns = [];
+    given = [];
+  });
+
+  test('each recipient is given his own answer, in order, at the end of his turn and once', () => {
+    const outbox = newOutbox();
+    for (const names of [['a', 'b', 'c'], ['d'], ['e', 'f']]) {
+      for (const name of names) outbox.add(recipient(name), answerTo(name));
+      expect(given).toEqual([]);
+      expect(turns).toHaveLength(1);
+      turn();
+      expect(given).toEqual(names.map((name) => `${name}: ${name}`));
+      given = [];
+    }
+    turn();
+    expect(given).toEqual([]);
+  });
+
+  test('what is added while answers are sent belongs to the next turn', () => {
+    const outbox = newOutbox();
+    outbox.add(
+      recipient('a', () => outbox.add(recipient('b'), answerTo('b'))),
+      answerTo('a'),
+    );
+    turn();
+    expect(given).toEqual(['a: a']);
+    turn();
+    expect(given).toEqual(['a: a', 'b: b']);
+  });
+
+  test('one that fails is told of it, and the others of its turn are sent', () => {
+    const outbox = newOutbox();
+    for (const name of ['a', 'b', 'c']) {
+      outbox.add(recipient(name, name === 'b' ? fails('broken') : undefined), answerTo(name));
+    }
+    turn();
+    expect(given).toEqual(['a: a', 'b failed: broken', 'c: c']);
+  });
+
+  test('where even that fails, later turns go on', () => {
+    const outbox = newOutbox();
+    outbox.add({ answer: fails('broken'), fail: fails('worse') }, answerTo('a'));
+    expect(turn).toThrow('worse');
+    outbox.add(recipient('b'), answerTo('b'));
+    turn();
+    expect(given).toEqual(['b: b']);
+  });
 });

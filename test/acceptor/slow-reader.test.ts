@@ -30,12 +30,23 @@ const host: ExchangeHost = {
 /** Multi-byte characters, so that lengths in characters and in bytes differ. */
 const long = '雷鸟'.repeat(4 * 1024 * 1024);
 const head = headOf(200, 'application/json');
+/** Too short to be sent in parts for its length. */
+const page = 'x'.repeat(limits.answerCharsAtOnceMax / 4);
+let pagesSent = 0;
 let port = 0;
 
 beforeAll(() => {
   route(app, host, [
     { method: 'get', pattern: '/long', handle: (exchange) => exchange.send(head, long) },
     { method: 'get', pattern: '/short', handle: (exchange) => exchange.send(head, '{}') },
+    {
+      method: 'get',
+      pattern: '/page',
+      handle: (exchange) => {
+        pagesSent += 1;
+        exchange.send(head, page);
+      },
+    },
   ]);
   app.listen('127.0.0.1', 0, (socket) => {
     if (socket !== false) port = uws.us_socket_local_port(socket);
@@ -118,4 +129,19 @@ test('tie up so much memory and no more: beyond it a long answer is refused', as
   await other.send(ask('/long'));
   expect((await other.answer(20_000)).body === long).toBe(true);
   other.destroy();
+});
+
+test('get no further answer before they have read the one before, however many requests they send in one packet', async () => {
+  const connection = await RawConnection.open(port);
+  connection.socket.pause();
+  const requests = 50_000;
+  pagesSent = 0;
+  void connection.send(Buffer.concat(Array.from({ length: requests }, () => ask('/page'))));
+  // Its connection is closed at the first request after an answer that it does not take.
+  await until('the server to give up', () => pagesSent > 0 && host.active === 0);
+  await expectServed();
+  // What the kernel keeps of it on both sides, and not a page more.
+  expect(pagesSent * page.length).toBeLessThan(16 * 1024 * 1024);
+  expect(host.unsentBytes).toBe(0);
+  connection.destroy();
 });

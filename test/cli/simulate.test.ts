@@ -1,5 +1,5 @@
 /** `leiniao simulate` and `leiniao serve` as processes: against the real server, and against one that lies. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -13,11 +13,10 @@ import { commandEnv } from '../support/command-env.js';
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
-function leiniao(...args: string[]): ChildProcess & { stdout: NodeJS.ReadableStream } {
-  const child = spawn(process.execPath, [main, ...args], {
-    stdio: ['pipe', 'pipe', 'ignore'],
-    env: commandEnv,
-  });
+function leiniao(...args: string[]): ChildProcessWithoutNullStreams {
+  const child = spawn(process.execPath, [main, ...args], { env: commandEnv });
+  // What nobody listens to is thrown away.
+  child.stderr.resume();
   onTestFinished(() => void child.kill('SIGKILL'));
   return child;
 }
@@ -32,8 +31,8 @@ async function simulate(...args: string[]) {
   return { code, report: JSON.parse(output) };
 }
 
-/** A server that accepts every order and counts none of them: the worst a shop can do. */
-async function startLyingServer(): Promise<string> {
+/** A server that accepts every order `onOrder` is true for and counts none of them: the worst a shop can do. */
+async function startLyingServer(onOrder = (_sequence: number): boolean => true): Promise<string> {
   let sequence = 0;
   const server = createServer((request, response) => {
     let body = '';
@@ -44,6 +43,7 @@ async function startLyingServer(): Promise<string> {
       const isOrder = request.method === 'POST' && request.url?.endsWith('/orders') === true;
       const line = { sku: 'sku-1', total: 10, available: 10, held: 0, confirmed: 0 };
       sequence += isOrder ? 1 : 0;
+      if (isOrder && !onOrder(sequence)) return;
       const order = { orderId: `${sequence}`, sequence, status: 'held', ...(isOrder && JSON.parse(body)) };
       response.writeHead(isOrder ? 201 : 200, { 'content-type': 'application/json' });
       response.end(JSON.stringify(isOrder ? order : { skus: [line] }));
@@ -78,6 +78,35 @@ describe('a simulation', { timeout: 60_000 }, () => {
     );
     expect({ code, verdict: report.verdict }).toEqual({ code: 1, verdict: 'oversold' });
   });
+});
+
+test('a simulation that is interrupted says how far it came, and what it leaves open', async () => {
+  let interrupt = (): void => undefined;
+  // By one connection: whoever asks for the sixth order has been told of five.
+  const url = await startLyingServer((sequence) => {
+    if (sequence === 6) interrupt();
+    return sequence < 6;
+  });
+  const child = leiniao(
+    'simulate',
+    url,
+    '--json',
+    '--connections',
+    '1',
+    '--buyers',
+    '50',
+    '--retry-rate',
+    '0',
+  );
+  interrupt = () => child.kill('SIGINT');
+  let errors = '';
+  child.stderr.on('data', (chunk) => {
+    errors += chunk;
+  });
+  expect(await once(child, 'close')).toEqual([130, null]);
+  expect(errors).toMatch(
+    /ended early, no verdict: interrupted by SIGINT: 5 orders had been accepted by then, and the sale simulate-\S+ is still open on http/,
+  );
 });
 
 describe('serve', { timeout: 60_000 }, () => {

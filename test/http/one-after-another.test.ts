@@ -24,10 +24,17 @@ beforeAll(async () => {
   for (const [sale, stock] of [
     ['open', 1_000_000],
     ['sold-out', 0],
+    ['one-left', 1],
+    ['paused', 1],
+    ['ended', 1],
   ] as const) {
-    const put = await engine.putSale(sale, { skus: [{ sku, stock, limitPerBuyer: 1 }] });
+    const put = await engine.putSale(sale, {
+      skus: [{ sku, stock, ...(sale === 'open' ? { limitPerBuyer: 1 } : {}) }],
+    });
     expect(put.ok).toBe(true);
   }
+  expect((await engine.pauseSale('paused')).ok).toBe(true);
+  expect((await engine.endSale('ended')).ok).toBe(true);
 });
 afterAll(async () => {
   // A request that was never given back would hold this up until the deadline of 10 seconds.
@@ -36,11 +43,11 @@ afterAll(async () => {
 });
 
 const json = 'Content-Type: application/json';
-const orderBytes = (sale: string, buyer: string) =>
+const orderBytes = (sale: string, buyer: string, quantity = 1) =>
   requestBytes({
     path: `/v1/sales/${sale}/orders`,
     headers: [json],
-    body: JSON.stringify({ sku, buyer }),
+    body: JSON.stringify({ sku, buyer, quantity }),
   });
 
 /** A client: what each kind of request asks for, and what has to come of it. */
@@ -64,6 +71,9 @@ class Client {
       this.#inPieces,
       this.#again,
       this.#soldOut,
+      this.#paused,
+      this.#ended,
+      this.#tooMany,
       this.#malformed,
       this.#noJson,
       this.#tooLong,
@@ -109,7 +119,10 @@ class Client {
 
   async #inPieces(): Promise<void> {
     const buyer = this.#buyer();
-    const bytes = orderBytes('open', buyer);
+    // Long enough that what is counted of one body would be missed by the next ones.
+    const padding = ' '.repeat(this.#random() * 3_000);
+    const body = `${padding}${JSON.stringify({ sku, buyer })}`;
+    const bytes = requestBytes({ path: '/v1/sales/open/orders', headers: [json], body });
     const pieces: Buffer[] = [];
     for (let from = 0; from < bytes.length; ) {
       const to = from + 1 + Math.floor((this.#random() * bytes.length) / 3);
@@ -134,6 +147,21 @@ class Client {
     await this.#refused(409, 'sold_out');
   }
 
+  async #paused(): Promise<void> {
+    await (await this.#open()).send(orderBytes('paused', this.#buyer()));
+    await this.#refused(409, 'paused');
+  }
+
+  async #ended(): Promise<void> {
+    await (await this.#open()).send(orderBytes('ended', this.#buyer()));
+    await this.#refused(410, 'ended');
+  }
+
+  async #tooMany(): Promise<void> {
+    await (await this.#open()).send(orderBytes('one-left', this.#buyer(), 2));
+    await this.#refused(409, 'insufficient_stock');
+  }
+
   async #malformed(): Promise<void> {
     const body = JSON.stringify({ sku, buyer: '' });
     await (await this.#open()).send(requestBytes({ path: '/v1/sales/open/orders', headers: [json], body }));
@@ -148,13 +176,13 @@ class Client {
     await this.#refused(415, 'unsupported_media_type');
   }
 
-  /** Goes on to send for as long as it can, after the answer too. */
+  /** Goes on to send after the answer, until the connection is closed. */
   async #tooLong(): Promise<void> {
     const buyer = this.#buyer();
     const body = JSON.stringify({ sku, buyer }) + ' '.repeat(4 * limits.orderBodyBytesMax);
     const bytes = requestBytes({ path: '/v1/sales/open/orders', headers: [json], body });
     const connection = await this.#open();
-    const pieces = Array.from({ length: bytes.length / 1_000 }, (_, i) =>
+    const pieces = Array.from({ length: Math.ceil(bytes.length / 1_000) }, (_, i) =>
       bytes.subarray(i * 1_000, (i + 1) * 1_000),
     );
     await sendInPieces(port, connection, pieces);

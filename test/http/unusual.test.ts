@@ -65,6 +65,28 @@ describe('what is unusual and allowed is understood', () => {
     }
   });
 
+  test.each([
+    ['with a Content-Length of 0', ['Content-Length: 0']],
+    ['without a Content-Length', []],
+  ])('a request without a body, %s, in any two pieces', async (_, headers) => {
+    const placed = await exchange(port, orderBytes());
+    const { orderId } = JSON.parse(placed.body);
+    const request = requestBytes({ path: `/v1/orders/${orderId}/confirm`, headers });
+    for (let at = 1; at < request.length; at++) {
+      const connection = await RawConnection.open(port);
+      await sendInPieces(port, connection, [request.subarray(0, at), request.subarray(at)]);
+      expect(await connection.answer()).toMatchObject({ status: 200 });
+      connection.destroy();
+    }
+    const empty = requestBytes({ path: ordersPath, headers: [json, ...headers] });
+    const connection = await RawConnection.open(port);
+    await sendInPieces(port, connection, [empty.subarray(0, 30), empty.subarray(30)]);
+    expect(await connection.answer()).toMatchObject({ status: 400 });
+    await connection.send(orderBytes());
+    expect((await connection.answer()).status).toBe(201);
+    connection.destroy();
+  });
+
   test('Expect: 100-continue is answered with 100 before the body and 201 after it', async () => {
     const body = JSON.stringify(order);
     const connection = await RawConnection.open(port);
@@ -118,4 +140,23 @@ test('orders in one packet may go unanswered, and their keys tell what became of
   }
   const after = engine.stock('s', 'a');
   expect(before.ok && after.ok && before.sku.available - after.sku.available).toBe(keys.length);
+});
+
+test('the same holds for orders in one packet that are refused at once: nobody is told of somebody else’s refusal', async () => {
+  const sale = 'nothing-left';
+  expect((await engine.putSale(sale, { skus: [{ sku: 'a', stock: 0 }] })).ok).toBe(true);
+  const request = requestBytes({
+    path: `/v1/sales/${sale}/orders`,
+    headers: [json],
+    body: JSON.stringify({ sku: 'a', buyer: 'b' }),
+  });
+  const connection = await RawConnection.open(port);
+  await connection.send(Buffer.concat([request, request, request]));
+  await connection.closing();
+  const other = await RawConnection.open(port);
+  for (let i = 0; i < 3; i++) {
+    await other.send(request);
+    expect(JSON.parse((await other.answer()).body).code).toBe('sold_out');
+  }
+  other.destroy();
 });

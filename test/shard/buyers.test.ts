@@ -1,7 +1,7 @@
 /** The buyers' table against plain Maps: exact while it grows, whatever the hashes, and with any mix of SKUs. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { BuyerTable } from '../../dist/shard/buyers.js';
+import { BuyerTable, loadFactorMax } from '../../dist/shard/buyers.js';
 import { readText, writeText } from '../../dist/text.js';
 import { runs, seeded, wholeNumbersFrom } from '../support/random.js';
 import { seed } from '../support/seed.js';
@@ -102,8 +102,10 @@ describe(seeded('the buyers’ table'), () => {
 
   test('finds every one of them after each single insert around a doubling', () => {
     const both = new Both(10_000, hashOfBits(32));
-    for (let i = 0; i < 2_000; i++) both.insert(1, `buyer ${i}`);
-    for (let i = 2_000; i < 2_700; i++) {
+    // 4,096 slots at the start; moving them takes a sixteenth as many inserts.
+    const doubling = 4_096 * loadFactorMax;
+    for (let i = 0; i < doubling - 50; i++) both.insert(1, `buyer ${i}`);
+    for (let i = doubling - 50; i < doubling + 4_096 / 16 + 100; i++) {
       both.insert(1, `buyer ${i}`);
       let missing = 0;
       for (const { sale, name, ref } of both.buyers) if (both.find(sale, name) !== ref) missing += 1;

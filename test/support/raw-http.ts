@@ -141,8 +141,8 @@ export async function exchange(port: number, request: string | Buffer): Promise<
 }
 
 /**
- * Sends bytes in pieces that the server gets one by one: it reads in the order in which things arrive, so it has read a
- * piece once it has answered a request that was sent after it.
+ * Sends bytes in pieces that the server gets one by one: its one thread for HTTP reads in the order in which things arrive,
+ * so it has read a piece once it has answered a request that was sent after it.
  */
 export async function sendInPieces(
   port: number,
@@ -150,10 +150,13 @@ export async function sendInPieces(
   pieces: Iterable<Buffer>,
 ): Promise<void> {
   const other = await RawConnection.open(port);
-  for (const piece of pieces) {
-    await connection.send(piece);
-    await other.send(requestBytes({ method: 'GET', path: '/healthz' }));
-    await other.answer();
+  try {
+    for (const piece of pieces) {
+      await connection.send(piece);
+      await other.send(requestBytes({ method: 'GET', path: '/healthz' }));
+      await other.answer();
+    }
+  } finally {
+    other.destroy();
   }
-  other.destroy();
 }

@@ -88,6 +88,7 @@ class BuyerTable {
   static_assert(sizeof(Entry) == 32, "an entry is as large as leiniao's");
 
   static constexpr uint32_t slots_at_start = 4096;
+  static constexpr double load_factor_max = 5.0 / 8;
   static constexpr uint32_t page_slots = 4096 / sizeof(Slot);
   static constexpr uint32_t pages_touched_per_insert = 4;
   static constexpr uint32_t slots_moved_per_insert = 16;
@@ -118,7 +119,7 @@ class BuyerTable {
       move();
     } else if (next_ != nullptr) {
       touch();
-    } else if ((count_ + 1) * size_t{8} > (mask_ + 1) * size_t{5}) {
+    } else if (count_ + 1 > (mask_ + 1) * load_factor_max) {
       next_.reset(new Table<Slot>((mask_ + 1) * size_t{2}));
       next_touched_ = 0;
     }

@@ -68,7 +68,7 @@ class Shard {
   static_assert(sizeof(Order) == 32, "an order is as large as leiniao's");
 
   static constexpr uint32_t batch_count_max = 4096;
-  static constexpr uint32_t lanes = 32;
+  static constexpr uint32_t lanes = 64;
 
   void answer(uint32_t count) {
     for (uint32_t lane = 0; lane < count; lane++) {

@@ -1,5 +1,5 @@
 /** One simulation against one server: open a sale, storm it, call the last, read it, judge. */
-import { Asker } from './asker.js';
+import { Asker, ServerGone } from './asker.js';
 import { addsUp } from './check-counts.js';
 import { Connection } from './connection.js';
 import type { SkuCounters } from './evidence.js';
@@ -74,7 +74,10 @@ function markExpirable(attempts: readonly OpenAttempt[], holdSeconds: number, no
   }
 }
 
-/** Throws CouldNotRun, ServerGone, or the signal's reason once aborted. */
+/** The storm had begun and came to no end, so there is no verdict; the message says why and what is left behind. */
+export class EndedEarly extends Error {}
+
+/** Throws CouldNotRun, ServerGone, EndedEarly, or the signal's reason once aborted. */
 export async function run(url: string, options: SimulateOptions, signal: AbortSignal): Promise<Outcome> {
   const { workload } = options;
   const { skus, attempts, clicks } = planWorkload(workload);
@@ -130,7 +133,11 @@ export async function run(url: string, options: SimulateOptions, signal: AbortSi
     return { options, saleId, url, tally, stormMs, stormAnswers, verdict, glimpses: taken, warnings };
   } catch (error) {
     // What fails because of an abort fails in many ways; the reason is what matters.
-    throw signal.aborted ? signal.reason : error;
+    const reason: unknown = signal.aborted ? signal.reason : error;
+    if (tally.accepted === 0 || !(reason instanceof CouldNotRun || reason instanceof ServerGone))
+      throw reason;
+    const left = options.url === undefined ? '' : `, and the sale ${saleId} is still open on ${url}`;
+    throw new EndedEarly(`${reason.message}: ${tally.accepted} orders had been accepted by then${left}`);
   } finally {
     signal.removeEventListener('abort', onAbort);
     await closeAll();
