@@ -10,7 +10,7 @@ import { assert } from '../assert.js';
 import { limits } from '../config.js';
 import { invalid, type Refusal, refuse, type ValidationIssue } from '../errors.js';
 import { type Answer, problemAnswer, type Text } from './answer.js';
-import type { Outbox } from './outbox.js';
+import { Outbox } from './outbox.js';
 
 /** What the exchanges of one server share. */
 export interface ExchangeHost {
@@ -29,6 +29,20 @@ export interface ExchangeHost {
   readonly onDefect: (error: unknown) => void;
   /** Answers that leave at the end of this turn. */
   readonly outbox: Outbox;
+}
+
+/** What the exchanges of a new server share. */
+export function newExchangeHost(onDefect: ExchangeHost['onDefect']): ExchangeHost {
+  return {
+    active: 0,
+    gatheredBytes: 0,
+    unsentBytes: 0,
+    closing: false,
+    corked: false,
+    onIdle: undefined,
+    onDefect,
+    outbox: new Outbox(),
+  };
 }
 
 /** The names of the request headers we read, as bytes: a text would be converted at every look-up. */

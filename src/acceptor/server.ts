@@ -5,11 +5,10 @@ import { createServer } from 'node:net';
 import { LeiniaoError } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { ListenConfig } from '../options.js';
-import type { ExchangeHost } from './exchange.js';
+import { type ExchangeHost, newExchangeHost } from './exchange.js';
 import type { SaleOperator } from './operator.js';
 import type { OrderContext } from './order-answers.js';
 import { orderRoutes } from './order-routes.js';
-import { Outbox } from './outbox.js';
 import { route } from './router.js';
 import { saleRoutes, serviceRoutes } from './sale-routes.js';
 import { loadUws, type Uws } from './uws/load.js';
@@ -29,16 +28,7 @@ export interface ServerOptions extends ListenConfig {
  */
 export async function listen(options: ServerOptions): Promise<HttpServer> {
   const uws = loadUws();
-  const host: ExchangeHost = {
-    active: 0,
-    gatheredBytes: 0,
-    unsentBytes: 0,
-    closing: false,
-    corked: false,
-    onIdle: undefined,
-    onDefect: (error) => options.log.error({ err: error }, 'a request failed'),
-    outbox: new Outbox(),
-  };
+  const host = newExchangeHost((error) => options.log.error({ err: error }, 'a request failed'));
   const app = uws.App();
   route(app, host, [
     ...orderRoutes(host, options.context),

@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Answer } from '../../dist/acceptor/answer.js';
-import { Exchange, type ExchangeHost } from '../../dist/acceptor/exchange.js';
+import { Exchange, newExchangeHost } from '../../dist/acceptor/exchange.js';
 import { Outbox } from '../../dist/acceptor/outbox.js';
 import { route } from '../../dist/acceptor/router.js';
 import { loadUws } from '../../dist/acceptor/uws/load.js';
@@ -13,18 +13,9 @@ import { RawConnection, requestBytes } from '../support/raw-http.js';
 const uws = loadUws();
 const app = uws.App();
 const defects: unknown[] = [];
-const host: ExchangeHost = {
-  active: 0,
-  gatheredBytes: 0,
-  unsentBytes: 0,
-  closing: false,
-  corked: false,
-  onIdle: undefined,
-  onDefect: (error) => {
-    defects.push(error);
-  },
-  outbox: new Outbox(),
-};
+const host = newExchangeHost((error) => {
+  defects.push(error);
+});
 const answer: Answer = { head: '409 Conflict', body: '{}' };
 /** How the server stood right after each answer had been put into the outbox. */
 const seen: { open: boolean; active: number }[] = [];

@@ -5,8 +5,7 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { headOf } from '../../dist/acceptor/answer.js';
-import type { ExchangeHost } from '../../dist/acceptor/exchange.js';
-import { Outbox } from '../../dist/acceptor/outbox.js';
+import { newExchangeHost } from '../../dist/acceptor/exchange.js';
 import { route } from '../../dist/acceptor/router.js';
 import { loadUws } from '../../dist/acceptor/uws/load.js';
 import { limits } from '../../dist/config.js';
@@ -15,18 +14,9 @@ import { until } from '../support/until.js';
 
 const uws = loadUws();
 const app = uws.App();
-const host: ExchangeHost = {
-  active: 0,
-  gatheredBytes: 0,
-  unsentBytes: 0,
-  closing: false,
-  corked: false,
-  onIdle: undefined,
-  onDefect: (error) => {
-    throw error;
-  },
-  outbox: new Outbox(),
-};
+const host = newExchangeHost((error) => {
+  throw error;
+});
 /** Multi-byte characters, so that lengths in characters and in bytes differ. */
 const long = '雷鸟'.repeat(4 * 1024 * 1024);
 const head = headOf(200, 'application/json');
