@@ -71,8 +71,10 @@ export const limits = {
   publishCountMax: 256,
   /** So many orders of a batch for the same SKU are let through, or refused, on one look at its stock. */
   admittedTogetherMax: 64,
-  /** Characters of an answer that are handed over at once; of a longer one only as much as the client takes. */
-  answerCharsAtOnceMax: 16 * 1024,
+  /** An answer up to so long is sent however many others wait for clients to read them: one per connection. */
+  answerBytesAtOnceMax: 16 * 1024,
+  /** At one answer to an order in so many a server looks whether its client has read the ones before. */
+  unreadLookedForOf: 16,
   /** Turns of an acceptor's event loop without a reply before it stops polling and waits for the doorbell. */
   replyPollTurnsMax: 8,
   /** Belt to the doorbell's braces, for acceptors. */

@@ -138,57 +138,56 @@ export class Exchange {
     const res = this.#res;
     if (res === undefined) return;
     const host = this.#host;
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body;
     const closing = close || host.closing;
-    const long = body.length > limits.answerCharsAtOnceMax;
-    // In a callback of uWebSockets.js there may be many more requests in what it has read from the same client: he gets no
-    // further answer before he has taken this one, for whatever he leaves unread is kept.
-    if (long || (host.corked && !closing)) {
-      const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-      if (long && host.unsentBytes + bytes.length > limits.unsentBytesMax) {
-        this.answer(tooManyAnswers);
-        return;
-      }
-      host.unsentBytes += bytes.length;
-      this.#unsentBytes = bytes.length;
-      this.#res = undefined;
-      this.#sendInParts(res, head, bytes);
+    const long = bytes.length > limits.answerBytesAtOnceMax;
+    if (long && !closing && host.unsentBytes + bytes.length > limits.unsentBytesMax) {
+      this.answer(tooManyAnswers);
       return;
     }
+    // Of what is read at once there may be any number from one client. Else a look now and then will do, as long as nobody
+    // can choose when: it takes a twentieth of an order's time.
+    const careful = long || host.corked || Math.random() * limits.unreadLookedForOf < 1;
     this.#res = undefined;
-    // Head and body leave in one system call: within a callback of uWebSockets.js that is so by itself.
+    let sent = true;
     try {
-      if (host.corked) res.writeStatus(head).end(body, closing);
-      else res.cork(() => res.writeStatus(head).end(body, closing));
+      // Head and body leave in one system call: within a callback of uWebSockets.js that is so by itself.
+      if (host.corked) sent = write(res, head, bytes, closing, careful);
+      else {
+        res.cork(() => {
+          sent = write(res, head, bytes, closing, careful);
+        });
+      }
     } finally {
-      this.#finished();
+      if (sent) this.#finished();
     }
-    if (this.#whole) this.ended();
+    if (!sent) this.#sendRest(res, bytes);
+    else if (this.#whole) this.ended();
   }
 
   /**
    * Called when the answer is out and nothing more of the request will come: nobody knows this exchange any more. Not where
-   * that is uncertain: the client has gone, the body was not read to its end, or the answer leaves in parts.
+   * that is uncertain: the client has gone, the body was not read to its end, or he has yet to take the answer.
    */
   protected ended(): void {}
 
   /**
-   * Sends as much as the connection takes, and the rest as the client reads it. So the memory that a slow client ties
-   * up is bounded, and a shutdown knows when he has all of it.
+   * Sends a body as the client takes it. So the memory that a slow client ties up is bounded, and a shutdown knows when he has
+   * all of it; a further request of his closes the connection.
    */
-  #sendInParts(res: HttpResponse, head: Text, body: Uint8Array): void {
+  #sendRest(res: HttpResponse, bytes: Uint8Array): void {
+    this.#host.unsentBytes += bytes.length;
+    this.#unsentBytes = bytes.length;
+    // A writer's bytes are another answer's soon.
+    const kept = bytes.slice();
     let through = false;
-    const send = (from: number): boolean => {
-      const [ok, done] = res.tryEnd(body.subarray(from), body.length);
+    res.onWritable((offset) => {
+      const [ok, done] = res.tryEnd(kept.subarray(offset), kept.length);
       if (done && !through) {
         through = true;
         this.#finished();
       }
       return ok;
-    };
-    res.cork(() => {
-      res.writeStatus(head);
-      const start = res.getWriteOffset();
-      if (!send(0) && !through) res.onWritable((offset) => send(offset - start));
     });
   }
 
@@ -285,6 +284,17 @@ export class Exchange {
       host.corked = corked;
     }
   }
+}
+
+/**
+ * Hands an answer over, and returns whether all of it. uWebSockets.js keeps whatever a client leaves unread: who is answered
+ * carefully gets no more than he takes.
+ */
+function write(res: HttpResponse, head: Text, body: Uint8Array, closing: boolean, careful: boolean): boolean {
+  res.writeStatus(head);
+  if (careful && !closing) return res.tryEnd(body, body.length)[1];
+  res.end(body, closing);
+  return true;
 }
 
 const backslash = 0x5c;

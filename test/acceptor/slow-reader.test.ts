@@ -20,8 +20,8 @@ const host = newExchangeHost((error) => {
 /** Multi-byte characters, so that lengths in characters and in bytes differ. */
 const long = '雷鸟'.repeat(4 * 1024 * 1024);
 const head = headOf(200, 'application/json');
-/** Too short to be sent in parts for its length. */
-const page = 'x'.repeat(limits.answerCharsAtOnceMax / 4);
+/** A short one, of which there may be any number. */
+const page = 'x'.repeat(limits.answerBytesAtOnceMax);
 let pagesSent = 0;
 let port = 0;
 
@@ -29,6 +29,17 @@ beforeAll(() => {
   route(app, host, [
     { method: 'get', pattern: '/long', handle: (exchange) => exchange.send(head, long) },
     { method: 'get', pattern: '/short', handle: (exchange) => exchange.send(head, '{}') },
+    {
+      method: 'get',
+      pattern: '/later',
+      handle: (exchange) => {
+        setImmediate(() => {
+          if (!exchange.open) return;
+          pagesSent += 1;
+          exchange.send(head, page);
+        });
+      },
+    },
     {
       method: 'get',
       pattern: '/page',
@@ -131,6 +142,26 @@ test('get no further answer before they have read the one before, however many r
   await until('the server to give up', () => pagesSent > 0 && host.active === 0);
   await expectServed();
   // What the kernel keeps of it on both sides, and not a page more.
+  expect(pagesSent * page.length).toBeLessThan(16 * 1024 * 1024);
+  expect(host.unsentBytes).toBe(0);
+  connection.destroy();
+});
+
+test('nor many more where they ask for one after the other and are answered later', async () => {
+  const connection = await RawConnection.open(port);
+  connection.socket.pause();
+  pagesSent = 0;
+  let asked = 0;
+  do {
+    asked += 1;
+    await connection.send(ask('/later'));
+    await until('an answer', () => pagesSent === asked);
+  } while (host.active === 0);
+  // There is one now that he does not take: a further request closes his connection.
+  await connection.send(ask('/later'));
+  await until('the server to give up', () => host.active === 0);
+  expect(pagesSent).toBe(asked);
+  await expectServed();
   expect(pagesSent * page.length).toBeLessThan(16 * 1024 * 1024);
   expect(host.unsentBytes).toBe(0);
   connection.destroy();
