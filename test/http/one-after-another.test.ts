@@ -12,7 +12,7 @@ import { makeTempDir, removeTempDir } from '../support/temp-dir.js';
 import { within } from '../support/until.js';
 
 const connections = 32;
-const steps = effort(30, 300);
+const steps = effort(15, 300);
 const sku = 'a';
 const dataDir = makeTempDir();
 let engine: Engine;

