@@ -149,6 +149,7 @@ test('the auditor shares no code with what decides and what writes the journal, 
     'store/lmdb',
     'store/lmdb-check',
     'store/lmdb-layout',
+    'store/lmdb-pages',
     'store/lmdb-snapshot',
   ]);
   // What a limit is the auditor knows by itself.

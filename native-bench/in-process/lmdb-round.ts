@@ -8,7 +8,7 @@
 import { parseArgs } from 'node:util';
 import { commitLayout } from '#dist/store/batch.js';
 import { EntryType, entryType } from '#dist/store/entry.js';
-import { everyRecord, type NumberedRecords, openEnvironment } from '#dist/store/lmdb.js';
+import { everyRecord, type NumberedRecords, openEnvironment, tableOptions } from '#dist/store/lmdb.js';
 import { openSnapshot } from '#dist/store/lmdb-snapshot.js';
 
 /** What a round prints. */
@@ -19,8 +19,6 @@ export interface LmdbRound {
   readonly bytes: number;
 }
 
-const table = { name: 'commits', keyEncoding: 'uint32' } as const;
-
 interface JournalRecord {
   readonly number: number;
   readonly bytes: Buffer;
@@ -30,7 +28,7 @@ interface JournalRecord {
 
 /** Copies, so that nothing is read from the other file meanwhile. */
 async function readJournal(path: string): Promise<JournalRecord[]> {
-  const snapshot = await openSnapshot<number>({ path, ...table });
+  const snapshot = await openSnapshot<number>(path, 'commits');
   try {
     return Array.from(snapshot.records(), ({ key, value }) => {
       const bytes = Buffer.from(value);
@@ -44,8 +42,8 @@ async function readJournal(path: string): Promise<JournalRecord[]> {
 }
 
 function openTable(path: string): { close: () => Promise<void>; records: NumberedRecords; write: Write } {
-  const environment = openEnvironment(path);
-  const records = environment.openDB<Buffer, number>({ ...table, encoding: 'binary' });
+  const environment = openEnvironment(path, 'commits');
+  const records = environment.openDB<Buffer, number>(tableOptions('commits'));
   const write: Write = (number, bytes) => {
     environment.transactionSync(() => records.putSync(number, bytes, { append: true }));
   };

@@ -55,7 +55,7 @@ const unpackr = new Unpackr({ useRecords: false });
  */
 export async function readCatalogue(folder: Folder): Promise<CatalogueSale[]> {
   const path = cataloguePath(folder);
-  const snapshot = await openSnapshot<string>({ path, name: 'sales', keyEncoding: 'ordered-binary' });
+  const snapshot = await openSnapshot<string>(path, 'sales');
   try {
     const sales: CatalogueSale[] = [];
     for (const { key, value } of snapshot.records()) sales.push(readSale(key, value));

@@ -42,7 +42,7 @@ export class ShardJournal {
     const path = shardPath(folder, shard);
     // The tail first: what leaves it afterwards is in the snapshot then.
     const tail = readTail(join(path, 'tail.bin'));
-    const snapshot = await openSnapshot<number>({ path, name: 'commits', keyEncoding: 'uint32' });
+    const snapshot = await openSnapshot<number>(path, 'commits');
     try {
       const journal = new ShardJournal(shard, new Chain(folder.storeId, shard), snapshot, tail);
       for (const aside of tornTailsIn(path)) {

@@ -18,6 +18,7 @@ import {
   openEnvironment,
   requireNewest,
   requireRoom,
+  tableOptions,
 } from './lmdb.js';
 
 /** Plain maps on disk, so that any MessagePack reader can read them. */
@@ -131,11 +132,11 @@ export class CatalogueStore {
 }
 
 function openCatalogue(path: string): OpenCatalogue {
-  const environment = openEnvironment(path);
+  const environment = openEnvironment(path, 'sales');
   try {
     return {
       environment,
-      sales: environment.openDB<Buffer, string>({ name: 'sales', encoding: 'binary' }),
+      sales: environment.openDB<Buffer, string>(tableOptions('sales')),
       // Anew as well: whoever mended the file may have put another one in its place.
       descriptor: openSync(join(path, databaseFile), 'r'),
     };

@@ -13,6 +13,7 @@ import {
   openEnvironment,
   requireNewest,
   requireRoom,
+  tableOptions,
 } from './lmdb.js';
 
 export class Journal {
@@ -44,7 +45,7 @@ export class Journal {
     shard: number;
     visit: (commit: Commit) => void;
   }): Promise<Journal> {
-    const environment = openEnvironment(options.path);
+    const environment = openEnvironment(options.path, 'commits');
     const head: ChainHead = {
       number: 0,
       hash: genesisHash(options.storeId, options.shard),
@@ -53,9 +54,7 @@ export class Journal {
     };
     let commits: NumberedRecords;
     try {
-      commits = environment.openDB<Buffer, number>({
-        ...{ name: 'commits', encoding: 'binary', keyEncoding: 'uint32' },
-      });
+      commits = environment.openDB<Buffer, number>(tableOptions('commits'));
       for (const { key, value } of everyRecord(commits)) {
         if (key !== head.number + 1) {
           throw new LeiniaoError('data_dir_damaged', `journal commit ${head.number + 1} is missing`);

@@ -8,24 +8,24 @@ import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from '
 import { LeiniaoError } from '../errors.js';
 import {
   database,
-  depthMax,
   header,
   meta,
   metaMagic,
   metaVersion,
-  NodeFlag,
-  node,
   noRoot,
   PageFlag,
   pageBytes,
 } from './lmdb-layout.js';
+import { checkPages, failAt, type OpenFile, type TableName } from './lmdb-pages.js';
 
 /**
+ * @param table the name of the only table that the file has once anything was written: under another name its records
+ *   would be there, and nobody would find them
  * @throws LeiniaoError `data_dir_damaged`, saying where, or `data_dir_unwritable` when the file cannot be read; a file
  *   that is missing or empty is none to check
  */
-export function checkDatabaseFile(file: string): void {
-  withDatabaseFile(file, (database) => database.check());
+export function checkDatabaseFile(file: string, table: TableName): void {
+  withDatabaseFile(file, table, (database) => database.check());
 }
 
 /**
@@ -46,8 +46,8 @@ export function newestTransaction(descriptor: number): bigint {
  * The same for the two meta pages alone, which are all that LMDB reads when it opens a file. For readers: they do not
  * finish a commit that failed, and do not call it damage.
  */
-export function checkDatabaseBeginning(file: string): void {
-  withDatabaseFile(file, (database) => {
+export function checkDatabaseBeginning(file: string, table: TableName): void {
+  withDatabaseFile(file, table, (database) => {
     try {
       database.newestMeta();
     } catch (error) {
@@ -66,12 +66,13 @@ export function checkDatabaseBeginning(file: string): void {
  * it did not, so it may as well be there; and if the page had been spoilt instead, taking it for an old one would lose what
  * it leads to.
  */
-export function finishFailedCommit(file: string): void {
-  withDatabaseFile(file, (database) => database.finishFailedCommit(), 'r+');
+export function finishFailedCommit(file: string, table: TableName): void {
+  withDatabaseFile(file, table, (database) => database.finishFailedCommit(), 'r+');
 }
 
 function withDatabaseFile(
   file: string,
+  table: TableName,
   check: (database: DatabaseFile) => void,
   flags: 'r' | 'r+' = 'r',
 ): void {
@@ -85,7 +86,7 @@ function withDatabaseFile(
   }
   try {
     const { size } = fstatSync(descriptor);
-    if (size > 0) check(new DatabaseFile(file, descriptor, size));
+    if (size > 0) check(new DatabaseFile({ path: file, descriptor, table }, size));
   } catch (cause) {
     if (cause instanceof LeiniaoError) throw cause;
     const message = `${file} cannot be read: ${(cause as Error).message}`;
@@ -95,44 +96,23 @@ function withDatabaseFile(
   }
 }
 
-function databaseOf(state: Buffer, at: number): Buffer {
-  return state.subarray(at, at + database.bytes);
-}
-
 class DatabaseFile {
-  readonly #file: string;
-  readonly #descriptor: number;
+  readonly #file: OpenFile;
   readonly #size: number;
-  #lastPage = 0;
-  /** By page: whether something refers to it already. */
-  #seen = new Uint8Array(0);
 
-  constructor(file: string, descriptor: number, size: number) {
+  constructor(file: OpenFile, size: number) {
     this.#file = file;
-    this.#descriptor = descriptor;
     this.#size = size;
   }
 
   check(): void {
-    this.#checkState(this.newestMeta());
+    checkPages(this.#file, this.newestMeta());
   }
 
-  /** Checks all that a meta page leads to. */
-  #checkState(state: Buffer): void {
-    this.#lastPage = this.#lastPageOf(state);
-    this.#seen = new Uint8Array(this.#lastPage + 1);
-    const freeLists: Buffer[] = [];
-    this.#checkDatabase(databaseOf(state, meta.freeDatabase), freeLists);
-    this.#checkDatabase(databaseOf(state, meta.mainDatabase));
-    for (const list of freeLists) this.#checkFreeList(list);
-  }
-
-  /** What a meta page says is the last page. LMDB maps as much as that, whatever there is. */
-  #lastPageOf(state: Buffer): number {
-    const lastPage = Number(state.readBigUInt64LE(meta.lastPage));
-    const needed = (lastPage + 1) * pageBytes;
+  /** LMDB maps as much as a meta page says there is, whatever there is. */
+  #requireLastPage(state: Buffer): void {
+    const needed = (Number(state.readBigUInt64LE(meta.lastPage)) + 1) * pageBytes;
     if (this.#size < needed) this.#fail(`is cut short: ${this.#size} of ${needed} bytes`);
-    return lastPage;
   }
 
   hasFailedCommit(): boolean {
@@ -142,8 +122,8 @@ class DatabaseFile {
   finishFailedCommit(): void {
     const failed = this.#failedCommit();
     if (failed === undefined) return;
-    writeSync(this.#descriptor, failed.meant, 0, failed.meant.length, failed.page * pageBytes);
-    fsyncSync(this.#descriptor);
+    writeSync(this.#file.descriptor, failed.meant, 0, failed.meant.length, failed.page * pageBytes);
+    fsyncSync(this.#file.descriptor);
   }
 
   /** The meta page that a failed commit wrote wrongly, and what it was meant to be. */
@@ -155,14 +135,17 @@ class DatabaseFile {
     const newest = metas[1 - older]!.readBigUInt64LE(meta.transaction);
     const meant = Buffer.from(metas[older]);
     if (meant.readBigUInt64LE(meta.transaction) !== newest - 1n) return undefined;
-    // A commit leaves a root; the page of a database that is new has none.
-    if (meant.readBigUInt64LE(meta.mainDatabase + database.root) === noRoot) return undefined;
+    const roots = [meta.freeDatabase, meta.mainDatabase];
+    // A commit leaves both; the page of a database that is new has none.
+    if (roots.some((at) => meant.readBigUInt64LE(at + database.root) === noRoot)) return undefined;
     meant.writeBigUInt64LE(newest + 1n, meta.transaction);
     // That page's own was lost with its transaction; pages that nobody refers to do no harm.
     meant.writeBigUInt64LE(BigInt(Math.floor(this.#size / pageBytes) - 1), meta.lastPage);
     try {
-      this.#checkRootAge(meant);
-      this.#checkState(meant);
+      // Both roots: one of an older state whose age was spoilt would pass for the other.
+      for (const at of roots) this.#checkRootAge(meant, at);
+      this.#requireLastPage(meant);
+      checkPages(this.#file, meant);
     } catch (error) {
       if (error instanceof LeiniaoError) return undefined;
       throw error;
@@ -182,28 +165,32 @@ class DatabaseFile {
         this.#fail('has two beginnings that disagree');
       }
     }
-    if (!isNew) for (const bytes of [a, b]) this.#checkRootAge(bytes);
+    if (!isNew) for (const bytes of [a, b]) this.#checkRootAge(bytes, meta.mainDatabase);
     const newest = odd > even ? b : a;
-    this.#lastPageOf(newest);
+    this.#requireLastPage(newest);
     return newest;
   }
 
   /** The two meta pages, if they are such. */
   #metas(): readonly [Buffer, Buffer] | undefined {
     const head = Buffer.alloc(pageBytes + meta.bytes);
-    const read = readSync(this.#descriptor, head, 0, head.length, 0);
+    const read = readSync(this.#file.descriptor, head, 0, head.length, 0);
     const [a, b] = [head.subarray(0, meta.bytes), head.subarray(pageBytes, pageBytes + meta.bytes)] as const;
     return read === head.length && this.#isMeta(a, 0) && this.#isMeta(b, 1) ? [a, b] : undefined;
   }
 
-  /** A commit always writes the main database's root anew; the last two of them are never overwritten. */
-  #checkRootAge(bytes: Buffer): void {
-    const root = bytes.readBigUInt64LE(meta.mainDatabase + database.root);
+  /**
+   * A commit always writes the main database's root anew, and, since that frees the root before, the free database's; the
+   * last two of them are never overwritten.
+   */
+  #checkRootAge(bytes: Buffer, at: number): void {
+    const root = bytes.readBigUInt64LE(at + database.root);
     if (root === noRoot) return;
     if (root > bytes.readBigUInt64LE(meta.lastPage) || Number(root) * pageBytes >= this.#size)
       this.#fail('has a beginning that leads nowhere');
     const page = Buffer.alloc(header.bytes);
-    const found = readSync(this.#descriptor, page, 0, page.length, Number(root) * pageBytes) === page.length;
+    const found =
+      readSync(this.#file.descriptor, page, 0, page.length, Number(root) * pageBytes) === page.length;
     if (!found || page.readBigUInt64LE(header.transaction) !== bytes.readBigUInt64LE(meta.transaction)) {
       this.#fail('has a beginning that does not lead to its newest state');
     }
@@ -219,116 +206,7 @@ class DatabaseFile {
     );
   }
 
-  /** @param lists collects the data of every entry */
-  #checkDatabase(record: Buffer, lists?: Buffer[]): void {
-    const root = record.readBigUInt64LE(database.root);
-    const entries = root === noRoot ? 0 : this.#checkTree(Number(root), 1, lists);
-    if (BigInt(entries) !== record.readBigUInt64LE(database.entries)) {
-      this.#fail(`has ${entries} of ${record.readBigUInt64LE(database.entries)} entries of a table`);
-    }
-  }
-
-  /** Checks the pages at and below `page`, and returns how many entries they have. */
-  #checkTree(page: number, depth: number, lists?: Buffer[]): number {
-    const bytes = this.#read(page);
-    const flags = bytes.readUInt16LE(header.flags) & PageFlag.kinds;
-    const lower = bytes.readUInt16LE(header.lower);
-    const upper = bytes.readUInt16LE(header.upper);
-    const isBranch = flags === PageFlag.branch;
-    if (!isBranch && flags !== PageFlag.leaf) this.#fail('is of no known kind', page);
-    if (depth > depthMax) this.#fail('is too deep', page);
-    if (lower % 2 !== 0 || lower === 0 || lower > upper || upper > pageBytes - header.bytes) {
-      this.#fail('has bounds that cannot be', page);
-    }
-    let entries = 0;
-    for (let i = 0; i < lower; i += 2) {
-      const at = header.bytes + bytes.readUInt16LE(header.bytes + i);
-      if (at < header.bytes + upper || at + node.bytes > pageBytes)
-        this.#fail('has an entry out of bounds', page);
-      const keyEnd = at + node.bytes + bytes.readUInt16LE(at + node.keyBytes);
-      if (keyEnd > pageBytes) this.#fail('has a key out of bounds', page);
-      if (isBranch) entries += this.#checkTree(bytes.readUIntLE(at, 6), depth + 1, lists);
-      else {
-        this.#checkLeafNode(page, bytes, at, keyEnd, lists);
-        entries += 1;
-      }
-    }
-    return entries;
-  }
-
-  #checkLeafNode(page: number, bytes: Buffer, at: number, dataAt: number, lists?: Buffer[]): void {
-    const size = bytes.readUInt32LE(at);
-    const flags = bytes.readUInt16LE(at + node.flags);
-    const big = (flags & NodeFlag.big) !== 0;
-    if (dataAt + (big ? 8 : size) > pageBytes) this.#fail('has data out of bounds', page);
-    const overflow = big ? Number(bytes.readBigUInt64LE(dataAt)) : 0;
-    if (big) this.#checkOverflow(overflow, size);
-    lists?.push(big ? this.#overflowData(overflow, size) : bytes.subarray(dataAt, dataAt + size));
-    if ((flags & NodeFlag.database) === 0) return;
-    if (size !== database.bytes) this.#fail('has a table that is none', page);
-    this.#checkDatabase(bytes.subarray(dataAt, dataAt + database.bytes));
-  }
-
-  /** Data too large for a leaf: one header, and pages that follow it. */
-  #checkOverflow(page: number, size: number): void {
-    const bytes = this.#read(page);
-    const pages = bytes.readUInt32LE(header.overflowPages);
-    const needed = Math.ceil((header.bytes + size) / pageBytes);
-    if ((bytes.readUInt16LE(header.flags) & PageFlag.kinds) !== PageFlag.overflow || pages < needed) {
-      this.#fail('does not hold the data it should', page);
-    }
-    for (let next = page + 1; next < page + pages; next++) this.#claim(next);
-  }
-
-  #overflowData(page: number, size: number): Buffer {
-    const data = Buffer.allocUnsafe(size);
-    const read = readSync(this.#descriptor, data, 0, size, page * pageBytes + header.bytes);
-    if (read !== size) this.#fail('is cut short', page);
-    return data;
-  }
-
-  /** Pages that LMDB will write to next must be pages of the file, and none that anything refers to. */
-  #checkFreeList(list: Buffer): void {
-    const words = list.length < 8 ? 0n : list.readBigUInt64LE(0);
-    if (list.length < 8 || words > BigInt(list.length / 8 - 1))
-      this.#fail('has a list of free pages without an end');
-    let pages = 1;
-    for (let i = 1; i <= Number(words); i++) {
-      const word = list.readBigInt64LE(i * 8);
-      if (word < 0n) {
-        pages = Number(-word);
-        continue;
-      }
-      if (word > 0n) this.#checkFree(Number(word), pages);
-      pages = 1;
-    }
-  }
-
-  #checkFree(first: number, pages: number): void {
-    for (let page = first; page < first + pages; page++) {
-      if (page < 2 || page > this.#lastPage) this.#fail(`has a free page ${page} that it does not have`);
-      if (this.#seen[page] !== 0) this.#fail('is in use, and in the list of free pages', page);
-    }
-  }
-
-  #read(page: number): Buffer {
-    this.#claim(page);
-    const bytes = Buffer.allocUnsafe(pageBytes);
-    const read = readSync(this.#descriptor, bytes, 0, pageBytes, page * pageBytes);
-    if (read !== pageBytes || bytes.readBigUInt64LE(header.page) !== BigInt(page))
-      this.#fail('is another', page);
-    return bytes;
-  }
-
-  /** Every page belongs to one place. */
-  #claim(page: number): void {
-    if (page < 2 || page > this.#lastPage) this.#fail(`refers to a page ${page} that it does not have`);
-    if (this.#seen[page] !== 0) this.#fail('is referred to twice', page);
-    this.#seen[page] = 1;
-  }
-
-  #fail(what: string, page?: number): never {
-    const where = page === undefined ? this.#file : `${this.#file}: page ${page}`;
-    throw new LeiniaoError('data_dir_damaged', `${where} ${what}`);
+  #fail(what: string): never {
+    failAt(this.#file, what);
   }
 }

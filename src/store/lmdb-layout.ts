@@ -35,9 +35,10 @@ export const header = {
   bytes: 24,
 } as const;
 export const node = { flags: 4, keyBytes: 6, bytes: 8 } as const;
-export const database = { pageSize: 0, flags: 4, entries: 32, root: 40, bytes: 48 } as const;
-export const PageFlag = { branch: 0x01, leaf: 0x02, overflow: 0x04, meta: 0x08, kinds: 0x6f } as const;
+export const database = { pageSize: 0, flags: 4, depth: 6, entries: 32, root: 40, bytes: 48 } as const;
+export const PageFlag = { branch: 0x01, leaf: 0x02, overflow: 0x04, meta: 0x08, kinds: 0xffef } as const;
 export const NodeFlag = { big: 0x01, database: 0x02 } as const;
+export const TableFlag = { integerKeys: 0x08 } as const;
 export const noRoot = 2n ** 64n - 1n;
 /** LMDB's own limit of a tree's depth. */
 export const depthMax = 32;

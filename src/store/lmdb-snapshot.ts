@@ -17,9 +17,11 @@ import {
   everyRecord,
   lmdbFailure,
   requireDatabase,
+  tableOptions,
 } from './lmdb.js';
 import { checkDatabaseBeginning, checkDatabaseFile } from './lmdb-check.js';
 import { pageBytes } from './lmdb-layout.js';
+import type { TableName } from './lmdb-pages.js';
 
 /** LMDB's own name for its list of readers, in an environment's folder. */
 const readersFile = 'lock.mdb';
@@ -38,34 +40,30 @@ export interface Snapshot<K> {
 }
 
 /**
- * Takes a snapshot of table `name` in the environment of folder `path`. A table that was never made is empty.
+ * Takes a snapshot of a table in its environment in folder `path`. A table that was never made is empty.
  *
  * @throws LeiniaoError `data_dir_damaged` when the file is not a whole database, `data_dir_locked` when it changes too
  *   fast to tell, `data_dir_unwritable` when its access is denied
  */
-export async function openSnapshot<K extends number | string>(options: {
-  readonly path: string;
-  readonly name: string;
-  readonly keyEncoding: 'uint32' | 'ordered-binary';
-}): Promise<Snapshot<K>> {
-  const { path, name, keyEncoding } = options;
+export async function openSnapshot<K extends number | string>(
+  path: string,
+  table: TableName,
+): Promise<Snapshot<K>> {
   requireDatabase(path);
   const file = join(path, databaseFile);
   requireAccess(file, constants.R_OK);
   requireAccess(join(path, readersFile), constants.R_OK | constants.W_OK);
   // Opening reads no more than the beginning; where that is whole, LMDB can be let at it.
-  await whenStill(file, checkDatabaseBeginning);
+  await whenStill(file, () => checkDatabaseBeginning(file, table));
   const environment = openReadOnly(path);
   try {
     // As long as this is held, no page that the check below comes to is used again by who writes.
     const guard = beginReading(environment, path);
-    await whenStill(file, checkDatabaseFile);
-    const table = environment.openDB<Buffer, K>({ name, encoding: 'binary', keyEncoding }) as
-      | Database<Buffer, K>
-      | undefined;
-    const transaction = table?.useReadTransaction();
+    await whenStill(file, () => checkDatabaseFile(file, table));
+    const records = environment.openDB<Buffer, K>(tableOptions(table)) as Database<Buffer, K> | undefined;
+    const transaction = records?.useReadTransaction();
     guard.done();
-    return snapshotOf(environment, table, transaction);
+    return snapshotOf(environment, records, transaction);
   } catch (error) {
     await environment.close();
     throw error;
@@ -123,12 +121,12 @@ function snapshotOf<K extends number | string>(
 }
 
 /** Runs a check until it passes, or fails twice in a row on a file that has not changed meanwhile. */
-async function whenStill(file: string, check: (file: string) => void): Promise<void> {
+async function whenStill(file: string, check: () => void): Promise<void> {
   let failedOn: Buffer | undefined;
   for (let checks = 1; ; checks++) {
     const beginning = beginningOf(file);
     try {
-      check(file);
+      check();
       return;
     } catch (error) {
       if (!(error instanceof LeiniaoError) || failedOn?.equals(beginning)) throw error;

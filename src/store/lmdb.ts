@@ -10,31 +10,40 @@ import { limits } from '../config.js';
 import { LeiniaoError, type StartErrorCode } from '../errors.js';
 import { checkDatabaseFile, finishFailedCommit, newestTransaction } from './lmdb-check.js';
 import { pageBytes } from './lmdb-layout.js';
+import type { TableName } from './lmdb-pages.js';
 
 /** LMDB's own name for the file in an environment's folder. */
 export const databaseFile = 'data.mdb';
+
+/** How the keys of a table are stored. */
+const keyEncodings = { commits: 'uint32', sales: 'ordered-binary' } as const;
 
 export type Environment = RootDatabase<Buffer, string>;
 export type NumberedRecords = Database<Buffer, number>;
 export type NamedRecords = Database<Buffer, string>;
 
 /**
- * Opens an environment in folder `path`, made if missing. `overlappingSync: false` makes LMDB flush the data
+ * Opens the environment of a table in folder `path`, made if missing. `overlappingSync: false` makes LMDB flush the data
  * and then write its meta page through O_DSYNC before a synchronous transaction returns.
  *
  * @throws LeiniaoError `data_dir_damaged` when the file is not a whole LMDB database; `data_dir_unwritable` or
  *   `data_dir_full` when the operating system does not let it be opened, which may be over when it is tried again
  */
-export function openEnvironment(path: string): Environment {
+export function openEnvironment(path: string, table: TableName): Environment {
   mkdirSync(path, { recursive: true });
-  finishFailedCommit(join(path, databaseFile));
-  checkDatabaseFile(join(path, databaseFile));
+  finishFailedCommit(join(path, databaseFile), table);
+  checkDatabaseFile(join(path, databaseFile), table);
   requireDescriptors(path);
   try {
     return openLmdb<Buffer, string>({ ...environmentOptions(path), overlappingSync: false });
   } catch (cause) {
     throw lmdbFailure(path, cause);
   }
+}
+
+/** What the table of an environment is opened with. */
+export function tableOptions(name: TableName) {
+  return { name, encoding: 'binary', keyEncoding: keyEncodings[name] } as const;
 }
 
 /** What an environment in folder `path` is opened with, whoever opens it. */

@@ -207,7 +207,7 @@ test.each<[string, Buffer, RegExp]>([
   ['that lacks what a sale has', sealed(0x80), /the catalogue's record of sale s is no sale/],
 ])('a record of the catalogue %s is wrong', async (_, bytes, text) => {
   const path = await folder();
-  const environment = openEnvironment(join(path, 'catalogue'));
+  const environment = openEnvironment(join(path, 'catalogue'), 'sales');
   const sales = environment.openDB<Buffer, string>({ name: 'sales', encoding: 'binary' });
   sales.putSync('s', bytes);
   await environment.close();

@@ -188,11 +188,13 @@ describe.skipIf(excused)('a disk', () => {
   test('that is read-only does not make a database a damaged one, which a shard would not open again', async () => {
     const disk = new SmallDisk(4);
     const path = join(disk.path, 'shard');
-    await openEnvironment(path).close();
+    await openEnvironment(path, 'commits').close();
     disk.mountReadOnly();
-    expect(() => openEnvironment(path)).toThrow(expect.objectContaining({ code: 'data_dir_unwritable' }));
+    expect(() => openEnvironment(path, 'commits')).toThrow(
+      expect.objectContaining({ code: 'data_dir_unwritable' }),
+    );
     disk.mountWritable();
-    await openEnvironment(path).close();
+    await openEnvironment(path, 'commits').close();
   });
 
   test.each([0, 268 * 1024])(

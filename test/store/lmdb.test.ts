@@ -28,9 +28,13 @@ const script = join(import.meta.dirname, '../support/open-journals.mjs');
 
 type Result = { commits: number } | { code: string; message: string };
 
-/** Opens the folders in a new process, which must come to its own end. */
-function openAll(paths: readonly string[]): Result[] {
-  const { stdout, stderr, status, signal } = spawnSync(process.execPath, [script, storeId, ...paths], {
+/**
+ * Opens the folders in a new process, which must come to its own end.
+ *
+ * @param mode `append`: and adds a commit to each, which must be there when it is opened again, with all before it
+ */
+function openAll(paths: readonly string[], mode: 'look' | 'append' = 'look'): Result[] {
+  const { stdout, stderr, status, signal } = spawnSync(process.execPath, [script, storeId, mode, ...paths], {
     encoding: 'utf8',
   });
   expect({ signal, status, stderr }).toEqual({ signal: null, status: 0, stderr: '' });
@@ -102,7 +106,9 @@ test('a database with a spoilt page never opens as a shorter history: what was s
     cpSync(whole, path, { recursive: true });
     writeFileSync(data(path), Buffer.from(bytes).fill(0xff, page * 4_096, (page + 1) * 4_096));
     // LMDB may well end the process, where it notices by itself.
-    const { stdout } = spawnSync(process.execPath, [script, storeId, path], { encoding: 'utf8' });
+    const { stdout } = spawnSync(process.execPath, [script, storeId, 'look', path], {
+      encoding: 'utf8',
+    });
     const [result] = JSON.parse(stdout === '' ? '[{"code":"ended"}]' : stdout) as [Result];
     found.push('commits' in result ? result.commits : 'refused');
   }
@@ -115,6 +121,65 @@ test('a database that is longer than it says is as good as any', async () => {
   await journalOf(path, 3);
   writeFileSync(data(path), Buffer.alloc(3 * 4_096), { flag: 'a' });
   expect(openAll([path])).toEqual([{ commits: 3 }]);
+});
+
+/** Where things stand in a database: see `lmdb-layout.ts`. */
+const placesIn = (bytes: Buffer) => {
+  const newest = bytes.readBigUInt64LE(152) > bytes.readBigUInt64LE(4_096 + 152) ? 0 : 4_096;
+  const rootAt = (state: number, at: number) => Number(bytes.readBigUInt64LE(state + at + 40)) * 4_096;
+  const main = rootAt(newest, 96);
+  /** Of the only node of the main database: 8 bytes of head, "commits" and a zero, and the table's record. */
+  const table = main + 24 + bytes.readUInt16LE(main + 24) + 8;
+  return { main, table, olderMain: rootAt(4_096 - newest, 96), free: rootAt(newest, 48) };
+};
+
+describe('one byte that says something else is found, and nobody starts with less than there was', () => {
+  const commits = 60;
+  type Places = ReturnType<typeof placesIn>;
+  test.each<[string, (bytes: Buffer, places: Places) => void]>([
+    ['the name of the table', (bytes, { table }) => bytes.write('k', table)],
+    ['a flag of the table', (bytes, { table }) => bytes.writeUInt8(bytes[table + 12]! ^ 2, table + 12)],
+    ['the depth of the table', (bytes, { table }) => bytes.writeUInt8(bytes[table + 14]! + 1, table + 14)],
+    ['what kind of node it is in', (bytes, { table }) => bytes.writeUInt8(6, table - 4)],
+    // It then looks like the state that comes after the newest, whose commit failed in its last write.
+    [
+      'the age of the root before',
+      (bytes, { olderMain, main }) => {
+        expect(bytes.readBigUInt64LE(olderMain + 8)).toBe(bytes.readBigUInt64LE(main + 8) - 1n);
+        bytes.writeBigUInt64LE(bytes.readBigUInt64LE(main + 8) + 1n, olderMain + 8);
+      },
+    ],
+    // LMDB then writes to it in place, or not at all.
+    [
+      'the age of a page in use',
+      (bytes, { table, main }) => {
+        const root = Number(bytes.readBigUInt64LE(table + 8 + 40)) * 4_096;
+        bytes.writeBigUInt64LE(bytes.readBigUInt64LE(main + 8) + 1n, root + 8);
+      },
+    ],
+    ['how a page is used while it is written', (bytes, { main }) => bytes.writeUInt8(0x40, main + 19)],
+    // So that it reaches into the next one.
+    [
+      'the size of a record',
+      (bytes, { free }) => {
+        const [first, second] = [0, 2].map((at) => free + 24 + bytes.readUInt16LE(free + 24 + at)).sort() as [
+          number,
+          number,
+        ];
+        expect(second).toBeGreaterThan(first);
+        bytes.writeUInt32LE(bytes.readUInt32LE(first) + 16, first);
+      },
+    ],
+  ])('%s', async (_, damage) => {
+    const path = join(tempDir(), 'journal');
+    await journalOf(path, commits);
+    expect(openAll([path])).toEqual([{ commits }]);
+    const bytes = readFileSync(data(path));
+    damage(bytes, placesIn(bytes));
+    writeFileSync(data(path), bytes);
+    expect(openAll([path], 'append')).toMatchObject([{ code: 'data_dir_damaged' }]);
+    expect(readFileSync(data(path)).equals(bytes)).toBe(true);
+  });
 });
 
 test(`one damaged byte or page anywhere kills nobody, and nothing is read that was not written (LEINIAO_TEST_SEED=${seed})`, async () => {
@@ -139,7 +204,7 @@ test(`one damaged byte or page anywhere kills nobody, and nothing is read that w
     writeFileSync(data(path), changed);
     return path;
   });
-  for (const [i, result] of openAll(paths).entries()) {
+  for (const [i, result] of openAll(paths, 'append').entries()) {
     if ('commits' in result) expect([damages[i]![0], result]).toEqual([damages[i]![0], { commits: 200 }]);
     else expect(result.code).toBe('data_dir_damaged');
   }
@@ -198,9 +263,7 @@ describe('a commit whose last write failed', () => {
     ]);
     writeFileSync(data(path), failed);
     // Who only reads leaves it to who writes, and does not call it damage.
-    await expect(
-      openSnapshot<number>({ path, name: 'commits', keyEncoding: 'uint32' }),
-    ).rejects.toMatchObject({
+    await expect(openSnapshot<number>(path, 'commits')).rejects.toMatchObject({
       code: 'data_dir_unwritable',
       message: expect.stringContaining('finishes it'),
     });
@@ -230,9 +293,8 @@ test('a list of free pages that names pages in use, or that has no end, is damag
   const whole = join(folder, 'whole');
   await journalOf(whole, 60);
   const bytes = readFileSync(data(whole));
-  const newest = bytes.readBigUInt64LE(152) > bytes.readBigUInt64LE(4_096 + 152) ? 0 : 4_096;
-  const mainRoot = bytes.readBigUInt64LE(newest + 96 + 40);
-  const leaf = Number(bytes.readBigUInt64LE(newest + 48 + 40)) * 4_096;
+  const mainRoot = BigInt(placesIn(bytes).main / 4_096);
+  const leaf = placesIn(bytes).free;
   // The first node of the leaf: 8 bytes of head, a key of 8, and then the list, which begins with its length.
   const list = leaf + 24 + bytes.readUInt16LE(leaf + 24) + 16;
   const words = Number(bytes.readBigUInt64LE(list));
@@ -245,6 +307,10 @@ test('a list of free pages that names pages in use, or that has no end, is damag
     [free, 2n ** 40n],
     [list, 2n ** 64n - 1n],
     [list, 0x7fffffffn],
+    // A page that is free twice, a number of pages that no page follows, and one that no number can hold exactly.
+    [free, bytes.readBigInt64LE(entries.find((at) => at > free && bytes.readBigInt64LE(at) > 0n)!)],
+    [entries.at(-1)!, 2n ** 64n - 2n],
+    [free, 2n ** 53n + bytes.readBigUInt64LE(free)],
   ];
   const paths = damages.map((damage, i) => {
     const path = join(folder, `${i}`);

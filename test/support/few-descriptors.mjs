@@ -10,7 +10,7 @@ const leftMax = 12;
 
 async function outcome() {
   try {
-    await openEnvironment(path).close();
+    await openEnvironment(path, 'commits').close();
     return 'opened';
   } catch (error) {
     return error.code ?? String(error);
