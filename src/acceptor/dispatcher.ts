@@ -369,11 +369,17 @@ export class Dispatcher {
       if (count === 0) continue;
       const { words, doubles } = replies;
       this.#replyRing = replies;
-      for (let i = 0; i < count; i++) {
-        const at = replies.at(i);
+      let at = replies.at(0);
+      let slot = words[at + replyLayout.slot]!;
+      for (let i = 1; i <= count; i++) {
         this.#replyAt = at;
         readReply(words, doubles, at, this.#reply);
-        this.#settle(words[at + replyLayout.slot]!, words[at + replyLayout.generation]!);
+        const generation = words[at + replyLayout.generation]!;
+        // Read before this one is answered: so the next record is on its way from the shard's core meanwhile.
+        at = replies.at(i);
+        const next = i < count ? words[at + replyLayout.slot]! : -1;
+        this.#settle(slot, generation);
+        slot = next;
       }
       replies.release(count);
       drained += count;

@@ -85,23 +85,18 @@ class PlaceExchange extends Exchange implements ReplySink, BodySink, SelfHandlin
   take(text: string, plain: boolean): void {
     const body = parseJson(text);
     const { catalogue, clock, dispatcher } = this.#context;
-    const sale = catalogue.get(this.#saleId);
-    const sku = sale?.skuById.get(skuOf(body) as string);
+    const sku = catalogue.sku(this.#saleId, skuOf(body) as string);
     if (!isOrderBody(body, { sku: sku !== undefined, plain })) {
       this.invalid('The order is malformed.', bodyIssues(orderBody, body));
       return;
     }
-    if (sale === undefined) {
-      this.refuse(saleNotFound);
-      return;
-    }
     if (sku === undefined) {
-      this.refuse(skuNotFound);
+      this.refuse(catalogue.get(this.#saleId) === undefined ? saleNotFound : skuNotFound);
       return;
     }
     const keyed = this.#key !== '';
     // A sale without an end that was open is open, whatever the time is by now.
-    const nowMs = sale.endsAtMs === Number.POSITIVE_INFINITY ? dispatcher.seenMs : dispatcher.nowMs;
+    const nowMs = sku.sale.endsAtMs === Number.POSITIVE_INFINITY ? dispatcher.seenMs : dispatcher.nowMs;
     let outcome = admit(sku, this.#context, keyed, nowMs);
     // That time may be old: nobody is turned away before a start that has passed since.
     if (outcome === Outcome.notStarted) outcome = admit(sku, this.#context, keyed, clock());

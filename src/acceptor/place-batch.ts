@@ -75,7 +75,7 @@ export class PlaceBatch implements ReplySink, Waiter {
     const context = this.#context;
     const place = orders.place(from);
     if (place === undefined) return this.#refuseWith(from, to, (index) => orders.malformed(index)!);
-    const sku = context.catalogue.get(place.sale)?.skuById.get(place.sku);
+    const sku = context.catalogue.sku(place.sale, place.sku);
     if (sku === undefined) return this.#refuseWith(from, to, () => this.#notFound(place));
     const outcome = admit(sku, context, orders.keyed(from), nowMs);
     if (outcome !== Outcome.done) return this.#refuse(from, to, outcome);

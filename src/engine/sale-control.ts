@@ -267,7 +267,7 @@ export class SaleControl implements SaleOperator {
   }
 
   sku(saleId: string, skuId: string): SkuView | undefined {
-    const sku = this.#catalogue.get(saleId)?.skuById.get(skuId);
+    const sku = this.#catalogue.sku(saleId, skuId);
     return sku === undefined ? undefined : this.#skuView(sku);
   }
 

@@ -75,6 +75,7 @@ export class Catalogue {
   readonly #shards: number;
   readonly #sales = new Map<string, CatalogueSale>();
   readonly #rows: (CatalogueSku | undefined)[] = new Array(limits.stockRowsMax).fill(undefined);
+  #lastFound: CatalogueSku | undefined = undefined;
   #lastNumber = 0;
   #lastRevision = 0;
 
@@ -84,6 +85,15 @@ export class Catalogue {
 
   get(id: string): CatalogueSale | undefined {
     return this.#sales.get(id);
+  }
+
+  /** The SKU of a sale. The one that was found last is found without a look-up: in a rush nearly all ask for it. */
+  sku(saleId: string, sku: string): CatalogueSku | undefined {
+    const last = this.#lastFound;
+    if (last !== undefined && last.sku === sku && last.sale.id === saleId) return last;
+    const found = this.#sales.get(saleId)?.skuById.get(sku);
+    if (found !== undefined) this.#lastFound = found;
+    return found;
   }
 
   /** Every sale, oldest first. */
@@ -223,6 +233,7 @@ export class Catalogue {
       this.#rows[sku.row] = sku;
     }
     this.#sales.set(sale.id, sale);
+    this.#lastFound = undefined;
     this.#lastNumber = Math.max(this.#lastNumber, sale.number);
     this.#lastRevision = Math.max(this.#lastRevision, sale.revision);
   }
