@@ -12,7 +12,7 @@ import { type Load, runLoad } from './wrk.js';
 /** Seconds of one load: shorter than the profile's, because there are so many contenders. */
 const loadSeconds = { smoke: 0.25, quick: 0.5, full: 1.5 } as const;
 /** leiniao is fresh in every contest, and its code is compiled as it runs; the others are so in their first one only. */
-const warmUpSeconds = { fresh: 1, kept: 0.4 } as const;
+const warmUpSeconds = { fresh: 2, kept: 0.4 } as const;
 
 /** Throws unless every answer had the one status that this sale's orders should be answered with. */
 function checkStatuses({ name, sale }: Race, statuses: ReadonlyMap<number, number>, answers: number): void {
