@@ -73,7 +73,7 @@ export const limits = {
   admittedTogetherMax: 64,
   /** An answer up to so long is sent however many others wait for clients to read them: one per connection. */
   answerBytesAtOnceMax: 16 * 1024,
-  /** Answers to orders, on average, of which the last one looks whether its client has read the ones before. */
+  /** Answers, on average, of which the last one looks whether its client has read the ones before. */
   unreadLookedForOf: 16,
   /** Turns of an acceptor's event loop without a reply before it stops polling and waits for the doorbell. */
   replyPollTurnsMax: 8,

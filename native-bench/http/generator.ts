@@ -2,12 +2,12 @@
  * An open-loop load in a process of its own: orders leave at a steady rate, whether those before them were answered or
  * not, and a latency counts from the moment at which its order was due. So an order that had to wait, for a connection or
  * for this process, has waited: no coordinated omission, and nothing to correct. Before that comes a closed loop, which
- * opens the connections, warms up both sides and says how much server and generator can do together.
- *
- *   node generator.js JSON
+ * opens the connections and says how much server and generator can do together; the first one is longer, and warms both up.
+ * The process stays for all rounds: what is slow in a fresh one is its own code, and would be all that is seen.
  */
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { Pool } from 'undici';
+import { serveMeasurement } from '../harness/child-end.js';
 
 export interface GeneratorOptions {
   readonly url: string;
@@ -17,12 +17,21 @@ export interface GeneratorOptions {
   readonly connections: number;
   /** Of the closed loop: every connection sends its next order when it has an answer. */
   readonly closedSeconds: number;
-  /** Of the open loop. */
-  readonly openSeconds: number;
-  /** Orders per second in the open loop. */
-  readonly rate: number;
+  /** The same, of the first one. */
+  readonly warmUpSeconds: number;
+  /** Undefined for none. */
+  readonly open: { readonly seconds: number /** Orders per second. */; readonly rate: number } | undefined;
   /** Shares of all orders, from 0 to 1, whose latency is asked for. */
   readonly percentiles: readonly number[];
+}
+
+export interface OpenLoopResult {
+  /** For each percentile: from when an order was due to when its answer was there, in ms. */
+  readonly latencyMs: readonly number[];
+  /** For each percentile: by how much this process sent an order later than it was due, in ms. */
+  readonly latenessMs: readonly number[];
+  /** Of a core, what this process took. */
+  readonly coreShare: number;
 }
 
 export interface GeneratorResult {
@@ -30,12 +39,8 @@ export interface GeneratorResult {
   readonly accepted: number;
   /** Orders per second in the closed loop. */
   readonly closedPerSecond: number;
-  /** Of the open loop, for each percentile: from when an order was due to when its answer was there, in ms. */
-  readonly latencyMs: readonly number[];
-  /** Of the open loop, for each percentile: by how much this process sent an order later than it was due, in ms. */
-  readonly latenessMs: readonly number[];
-  /** Of a core, what this process took in the open loop. */
-  readonly coreShare: number;
+  /** Undefined where there was none. */
+  readonly open: OpenLoopResult | undefined;
 }
 
 /** A sleep between two looks at what is due; the kernel adds some 50 µs to it. */
@@ -52,10 +57,11 @@ class Buyers {
   #sent = 0;
   #accepted = 0;
 
-  constructor({ url, connections, sale, sku, prefix }: GeneratorOptions) {
+  /** @param round below 100: their names are others in each */
+  constructor({ url, connections, sale, sku, prefix }: GeneratorOptions, round: number) {
     this.#pool = new Pool(url, { connections, pipelining: 1 });
     this.#path = `/v1/sales/${sale}/orders`;
-    this.#start = `{"sku":"${sku}","buyer":"${prefix}00-`;
+    this.#start = `{"sku":"${sku}","buyer":"${prefix}${String(round).padStart(2, '0')}-`;
   }
 
   get accepted(): number {
@@ -94,14 +100,14 @@ class Buyers {
 }
 
 /** Resolves with orders per second. */
-function closedLoop(buyers: Buyers, { connections, closedSeconds }: GeneratorOptions): Promise<number> {
+function closedLoop(buyers: Buyers, connections: number, seconds: number): Promise<number> {
   const startedMs = performance.now();
   let waiting = connections;
   return new Promise((resolve, reject) => {
     const next = (error?: Error) => {
       if (error !== undefined) return reject(error);
       const spentMs = performance.now() - startedMs;
-      if (spentMs < closedSeconds * 1_000) return buyers.order(next);
+      if (spentMs < seconds * 1_000) return buyers.order(next);
       waiting -= 1;
       if (waiting === 0) resolve((buyers.accepted / spentMs) * 1_000);
     };
@@ -118,10 +124,10 @@ function record(histogram: RecordableHistogram, ms: number): void {
   histogram.record(Math.max(1, Math.round(ms * 1e6)));
 }
 
-function openLoop(buyers: Buyers, { rate, openSeconds }: GeneratorOptions): Promise<Times> {
+function openLoop(buyers: Buyers, rate: number, seconds: number): Promise<Times> {
   // Of nanoseconds, to three digits.
   const times = { latency: createHistogram({ figures: 3 }), lateness: createHistogram({ figures: 3 }) };
-  const total = Math.round(rate * openSeconds);
+  const total = Math.round(rate * seconds);
   const startedMs = performance.now();
   let sent = 0;
   let answered = 0;
@@ -151,25 +157,39 @@ function openLoop(buyers: Buyers, { rate, openSeconds }: GeneratorOptions): Prom
   });
 }
 
-async function generate(options: GeneratorOptions): Promise<GeneratorResult> {
-  const buyers = new Buyers(options);
+async function measureOpenLoop(
+  buyers: Buyers,
+  { rate, seconds }: NonNullable<GeneratorOptions['open']>,
+  percentiles: readonly number[],
+): Promise<OpenLoopResult> {
+  const before = process.cpuUsage();
+  const startedMs = performance.now();
+  const { latency, lateness } = await openLoop(buyers, rate, seconds);
+  const spentMs = performance.now() - startedMs;
+  const { user, system } = process.cpuUsage(before);
+  const inMs = (histogram: RecordableHistogram) =>
+    percentiles.map((share) => histogram.percentile(share * 100) / 1e6);
+  return {
+    ...{ latencyMs: inMs(latency), latenessMs: inMs(lateness) },
+    coreShare: (user + system) / 1_000 / spentMs,
+  };
+}
+
+async function generate(options: GeneratorOptions, round: number): Promise<GeneratorResult> {
+  const { connections, closedSeconds, warmUpSeconds, open, percentiles } = options;
+  const buyers = new Buyers(options, round);
   try {
-    const closedPerSecond = await closedLoop(buyers, options);
-    const before = process.cpuUsage();
-    const startedMs = performance.now();
-    const { latency, lateness } = await openLoop(buyers, options);
-    const spentMs = performance.now() - startedMs;
-    const { user, system } = process.cpuUsage(before);
-    const inMs = (histogram: RecordableHistogram) =>
-      options.percentiles.map((share) => histogram.percentile(share * 100) / 1e6);
-    const { accepted } = buyers;
-    return {
-      ...{ accepted, closedPerSecond, latencyMs: inMs(latency), latenessMs: inMs(lateness) },
-      coreShare: (user + system) / 1_000 / spentMs,
-    };
+    const closedPerSecond = await closedLoop(
+      ...([buyers, connections, round === 0 ? warmUpSeconds : closedSeconds] as const),
+    );
+    const opened = open === undefined ? undefined : await measureOpenLoop(buyers, open, percentiles);
+    return { accepted: buyers.accepted, closedPerSecond, open: opened };
   } finally {
     await buyers.close();
   }
 }
 
-process.stdout.write(JSON.stringify(await generate(JSON.parse(process.argv[2]!) as GeneratorOptions)));
+await serveMeasurement((options: GeneratorOptions) => ({
+  measure: (round) => generate(options, round),
+  close: () => undefined,
+}));

@@ -2,28 +2,28 @@
  * How long an order takes at half of what leiniao and the generator can do together, in an open loop: leiniao beside bare
  * uWebSockets.js at the same rate.
  */
-import { fileURLToPath } from 'node:url';
 import type { BenchRun } from '../harness/bench.js';
-import { runProgram } from '../harness/programs.js';
+import { measureInChild } from '../harness/child.js';
 import { median } from '../harness/statistics.js';
 import { noteBusy } from './busy.js';
 import { nextPrefix } from './buyers.js';
 import { bare, leiniao } from './contenders.js';
-import type { GeneratorOptions, GeneratorResult } from './generator.js';
+import type { GeneratorOptions, GeneratorResult, OpenLoopResult } from './generator.js';
 import { startLeiniao } from './leiniao.js';
 import { whileRunning } from './running.js';
 import { sku } from './servers/answers.js';
 import { type Shop, unitsTaken } from './shop.js';
 
-const generator = fileURLToPath(new URL('./generator.js', import.meta.url));
+const generator = new URL('./generator.js', import.meta.url);
 
 const connections = 64;
 /** Of the capacity, so that nobody waits only because the machine is full. */
 const rateShare = 0.5;
 const capacityRounds = 3;
 
-/** Seconds of the loops. The closed one warms up, so its length is part of the method. */
-const closedSeconds = { smoke: 0.2, quick: 0.5, full: 1 } as const;
+/** Seconds of the loops. */
+const closedSeconds = { smoke: 0.2, quick: 0.4, full: 1 } as const;
+const warmUpSeconds = { smoke: 0.2, quick: 1.5, full: 3 } as const;
 const openSeconds = { smoke: 0.2, quick: 1, full: 3 } as const;
 
 /** Each a figure; the target is for leiniao beside bare. */
@@ -37,30 +37,50 @@ const figures = [
 /** Where the curve has its points. */
 const shares = [0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999];
 
-/** Runs the generator. Rejects unless as many units were taken as orders accepted: all that were sent. */
-async function generate(shop: Shop, load: Pick<GeneratorOptions, 'closedSeconds' | 'openSeconds' | 'rate'>) {
+type Generate = (round: number) => Promise<GeneratorResult>;
+
+/**
+ * Starts a generator, and lets `use` run it round by round. A round rejects unless as many units were taken as orders
+ * accepted: all that were sent.
+ *
+ * @param open undefined for the closed loop alone
+ */
+async function withGenerator<Result>(
+  run: BenchRun,
+  shop: Shop,
+  open: GeneratorOptions['open'],
+  use: (generate: Generate) => Promise<Result>,
+): Promise<Result> {
+  const { name: profile } = run.profile;
   const options: GeneratorOptions = {
-    ...{ url: shop.url, sale: 'bench', sku, prefix: nextPrefix(), connections, percentiles: shares, ...load },
+    ...{ url: shop.url, sale: 'bench', sku, prefix: nextPrefix(), connections, percentiles: shares, open },
+    ...{ closedSeconds: closedSeconds[profile], warmUpSeconds: warmUpSeconds[profile] },
   };
-  const before = await unitsTaken(shop, 'bench');
-  const output = await runProgram(process.execPath, [generator, JSON.stringify(options)]);
-  const result = JSON.parse(output) as GeneratorResult;
-  const taken = (await unitsTaken(shop, 'bench')) - before;
-  if (taken !== result.accepted) throw new Error(`${taken} units were taken, ${result.accepted} accepted`);
-  return result;
+  return await measureInChild<GeneratorOptions, GeneratorResult, Result>(generator, options, (child) =>
+    use(async (round) => {
+      const before = await unitsTaken(shop, 'bench');
+      const result = await child.measure(round);
+      const taken = (await unitsTaken(shop, 'bench')) - before;
+      if (taken !== result.accepted)
+        throw new Error(`${taken} units were taken, ${result.accepted} accepted`);
+      return result;
+    }),
+  );
 }
 
 /** Orders per second of leiniao and the generator together. */
 async function capacityOf(run: BenchRun, shop: Shop): Promise<number> {
-  const rates: number[] = [];
-  for (let round = 0; round < (run.profile.measures ? capacityRounds : 1); round++) {
-    const load = { closedSeconds: closedSeconds[run.profile.name], openSeconds: 0.01, rate: 1_000 };
-    rates.push((await generate(shop, load)).closedPerSecond);
-  }
-  return median(rates);
+  return await withGenerator(run, shop, undefined, async (generate) => {
+    const rates: number[] = [];
+    for (let round = 0; round <= (run.profile.measures ? capacityRounds : 1); round++) {
+      const { closedPerSecond } = await generate(round);
+      if (round > 0) rates.push(closedPerSecond);
+    }
+    return median(rates);
+  });
 }
 
-function at(result: GeneratorResult, share: number, times: 'latencyMs' | 'latenessMs'): number {
+function at(result: OpenLoopResult, share: number, times: 'latencyMs' | 'latenessMs'): number {
   return result[times][shares.indexOf(share)]!;
 }
 
@@ -77,15 +97,20 @@ export async function latency(run: BenchRun, bareShop: Shop): Promise<void> {
 }
 
 async function openLoop(run: BenchRun, bareShop: Shop, leiniaoShop: Shop): Promise<void> {
-  const { name: profile } = run.profile;
   const capacity = await capacityOf(run, leiniaoShop);
   const rate = Math.max(100, Math.round((capacity * rateShare) / 100) * 100);
-  const load = { closedSeconds: closedSeconds[profile], openSeconds: openSeconds[profile], rate };
-  const contenders = { [bare]: bareShop, [leiniao]: leiniaoShop };
-  const results = await run.turns(
-    Object.entries(contenders).map(([name, shop]) => ({ name, measure: () => generate(shop, load) })),
-    (name, round, result) =>
-      run.say(`latency, round ${round}: ${name} p99 ${ms(at(result, 0.99, 'latencyMs'))}`),
+  const open = { seconds: openSeconds[run.profile.name], rate };
+  const results = await withGenerator(run, bareShop, open, (toBare) =>
+    withGenerator(run, leiniaoShop, open, (toLeiniao) =>
+      run.turns(
+        Object.entries({ [bare]: toBare, [leiniao]: toLeiniao }).map(([name, generate]) => ({
+          name,
+          measure: async (round) => (await generate(round)).open!,
+        })),
+        (name, round, result) =>
+          run.say(`latency, round ${round}: ${name} p99 ${ms(at(result, 0.99, 'latencyMs'))}`),
+      ),
+    ),
   );
   // Neither server's own capacity: on one machine the generator takes cores too.
   const pace = `at ${rate} orders/s, half of what server and generator do together`;
@@ -113,7 +138,7 @@ async function openLoop(run: BenchRun, bareShop: Shop, leiniaoShop: Shop): Promi
       name,
       // A percentile that stands on less than a handful of orders is luck.
       points: shares
-        .filter((share) => (1 - share) * rate * load.openSeconds >= 5)
+        .filter((share) => (1 - share) * rate * open.seconds >= 5)
         .map(
           (share) =>
             [
@@ -130,7 +155,7 @@ function noteGenerator(
   run: BenchRun,
   capacity: number,
   rate: number,
-  results: ReadonlyMap<string, readonly GeneratorResult[]>,
+  results: ReadonlyMap<string, readonly OpenLoopResult[]>,
 ): void {
   const late = [...results].map(([name, rounds]) => {
     const of = (share: number) => ms(median(rounds.map((round) => at(round, share, 'latenessMs'))));

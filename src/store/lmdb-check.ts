@@ -15,8 +15,9 @@ import {
   noRoot,
   PageFlag,
   pageBytes,
+  type TableName,
 } from './lmdb-layout.js';
-import { checkPages, failAt, type OpenFile, type TableName } from './lmdb-pages.js';
+import { checkPages, failAt, type OpenFile } from './lmdb-pages.js';
 
 /**
  * @param table the name of the only table that the file has once anything was written: under another name its records
@@ -199,7 +200,7 @@ class DatabaseFile {
   #isMeta(bytes: Buffer, page: number): boolean {
     return (
       bytes.readBigUInt64LE(header.page) === BigInt(page) &&
-      (bytes.readUInt16LE(header.flags) & PageFlag.kinds) === PageFlag.meta &&
+      bytes.readUInt16LE(header.flags) === PageFlag.meta &&
       bytes.readUInt32LE(meta.magic) === metaMagic &&
       bytes.readUInt32LE(meta.version) === metaVersion &&
       bytes.readUInt32LE(meta.freeDatabase + database.pageSize) === pageBytes

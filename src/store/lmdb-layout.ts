@@ -36,9 +36,18 @@ export const header = {
 } as const;
 export const node = { flags: 4, keyBytes: 6, bytes: 8 } as const;
 export const database = { pageSize: 0, flags: 4, depth: 6, entries: 32, root: 40, bytes: 48 } as const;
-export const PageFlag = { branch: 0x01, leaf: 0x02, overflow: 0x04, meta: 0x08, kinds: 0xffef } as const;
+export const PageFlag = { branch: 0x01, leaf: 0x02, overflow: 0x04, meta: 0x08 } as const;
 export const NodeFlag = { big: 0x01, database: 0x02 } as const;
 export const TableFlag = { integerKeys: 0x08 } as const;
+/**
+ * The one table with a name that an environment has, a journal's or the catalogue's: how lmdb-js is to store its keys, and
+ * what LMDB makes of that. `uint32` is an integer to LMDB; `ordered-binary` is bytes of any length.
+ */
+export const tables = {
+  commits: { keyEncoding: 'uint32', flags: TableFlag.integerKeys, keyBytes: 4 },
+  sales: { keyEncoding: 'ordered-binary', flags: 0, keyBytes: undefined },
+} as const;
+export type TableName = keyof typeof tables;
 export const noRoot = 2n ** 64n - 1n;
 /** LMDB's own limit of a tree's depth. */
 export const depthMax = 32;

@@ -15,32 +15,38 @@ import {
   PageFlag,
   pageBytes,
   TableFlag,
+  type TableName,
+  tables,
 } from './lmdb-layout.js';
-
-/** The one table with a name that an environment has: a journal's, or the catalogue's. */
-export type TableName = 'commits' | 'sales';
 
 /** What a table is expected to be. */
 interface TableKind {
   readonly flags: number;
   readonly entryFlags: number;
+  /** Of every key; undefined for any length. */
+  readonly keyBytes: number | undefined;
+  /** Negative where `a` comes first. */
   readonly compare: (a: Buffer, b: Buffer) => number;
 }
 
-/** Keys are whole numbers, the least significant byte first. */
-const numberTable: TableKind = {
-  flags: TableFlag.integerKeys,
-  entryFlags: 0,
-  compare: (a, b) => Buffer.compare(Buffer.from(a).reverse(), Buffer.from(b).reverse()),
-};
 const namedTables: Readonly<Record<TableName, TableKind>> = {
-  commits: numberTable,
-  sales: { flags: 0, entryFlags: 0, compare: Buffer.compare },
+  commits: { ...tables.commits, entryFlags: 0, compare: (a, b) => a.readUInt32LE(0) - b.readUInt32LE(0) },
+  sales: { ...tables.sales, entryFlags: 0, compare: Buffer.compare },
 };
 /** Of transactions, and the pages that were freed in each. */
-const freeTable = numberTable;
+const freeTable: TableKind = {
+  flags: TableFlag.integerKeys,
+  entryFlags: 0,
+  keyBytes: 8,
+  compare: (a, b) => Number(a.readBigInt64LE(0) - b.readBigInt64LE(0)),
+};
 /** Lists the tables that have names. */
-const mainTable: TableKind = { flags: 0, entryFlags: NodeFlag.database, compare: Buffer.compare };
+const mainTable: TableKind = {
+  flags: 0,
+  entryFlags: NodeFlag.database,
+  keyBytes: undefined,
+  compare: Buffer.compare,
+};
 
 /** How far a walk through the pages of a table has come, in the order of its keys. */
 interface Walk extends TableKind {
@@ -93,7 +99,10 @@ class Pages {
 
   check(): void {
     const freeLists: Buffer[] = [];
-    this.#checkTable(this.#databaseAt(meta.freeDatabase), freeTable, (_key, list) => freeLists.push(list));
+    this.#checkTable(this.#databaseAt(meta.freeDatabase), freeTable, (transaction, list) => {
+      if (transaction.readBigUInt64LE(0) > this.#transaction) this.#fail('has pages that will be free');
+      freeLists.push(list);
+    });
     const { table } = this.#file;
     const tables: Buffer[] = [];
     this.#checkTable(this.#databaseAt(meta.mainDatabase), mainTable, (name, record) => {
@@ -117,6 +126,7 @@ class Pages {
     if (record.readUInt16LE(database.flags) !== kind.flags) this.#fail('has a table of another kind');
     const root = record.readBigUInt64LE(database.root);
     const depth = record.readUInt16LE(database.depth);
+    if ((root === noRoot) !== (depth === 0)) this.#fail('has a table of a depth that cannot be');
     const walk: Walk = { ...kind, depth, visit, entries: 0, lastKey: undefined, listedAs: undefined };
     if (root !== noRoot) this.#checkTree(Number(root), 1, walk);
     if (BigInt(walk.entries) !== record.readBigUInt64LE(database.entries)) {
@@ -127,7 +137,7 @@ class Pages {
   /** Checks the pages at and below `page`. */
   #checkTree(page: number, depth: number, walk: Walk): void {
     const bytes = this.#read(page);
-    const flags = bytes.readUInt16LE(header.flags) & PageFlag.kinds;
+    const flags = bytes.readUInt16LE(header.flags);
     const lower = bytes.readUInt16LE(header.lower);
     const upper = bytes.readUInt16LE(header.upper);
     const isBranch = flags === PageFlag.branch;
@@ -162,17 +172,26 @@ class Pages {
 
   /** A branch lists a page under a key that is above all before, and not above any of the page's own. */
   #checkListed(page: number, key: Buffer, walk: Walk): void {
+    this.#checkKeyBytes(page, key, walk);
     if (walk.lastKey !== undefined && walk.compare(walk.lastKey, key) >= 0)
       this.#fail('has keys in a wrong order', page);
     walk.listedAs = key;
   }
 
   #checkKey(page: number, key: Buffer, walk: Walk): void {
+    this.#checkKeyBytes(page, key, walk);
     const { compare, lastKey, listedAs } = walk;
     const inOrder = lastKey === undefined || compare(lastKey, key) < 0;
     if (!inOrder || (listedAs !== undefined && compare(listedAs, key) > 0))
       this.#fail('has keys in a wrong order', page);
     walk.lastKey = key;
+    // Those that follow are above this one.
+    walk.listedAs = undefined;
+  }
+
+  #checkKeyBytes(page: number, key: Buffer, { keyBytes }: Walk): void {
+    if (key.length === 0 || (keyBytes !== undefined && key.length !== keyBytes))
+      this.#fail('has a key of a length that cannot be', page);
   }
 
   /** @returns where the node ends */
@@ -195,7 +214,7 @@ class Pages {
     const bytes = this.#read(page);
     const pages = bytes.readUInt32LE(header.overflowPages);
     const needed = Math.ceil((header.bytes + size) / pageBytes);
-    if ((bytes.readUInt16LE(header.flags) & PageFlag.kinds) !== PageFlag.overflow || pages < needed) {
+    if (bytes.readUInt16LE(header.flags) !== PageFlag.overflow || pages < needed) {
       this.#fail('does not hold the data it should', page);
     }
     for (let next = page + 1; next < page + pages; next++) this.#claim(next);
@@ -211,7 +230,7 @@ class Pages {
   /** Pages that LMDB will write to next must be pages of the file, and none that anything refers to. */
   #checkFreeList(list: Buffer): void {
     const words = list.length < 8 ? 0n : list.readBigUInt64LE(0);
-    if (list.length < 8 || words > BigInt(list.length / 8 - 1))
+    if (list.length < 8 || list.length % 8 !== 0 || words > BigInt(list.length / 8 - 1))
       this.#fail('has a list of free pages without an end');
     let pages = 1n;
     for (let i = 1; i <= Number(words); i++) {

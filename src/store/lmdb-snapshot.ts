@@ -20,8 +20,7 @@ import {
   tableOptions,
 } from './lmdb.js';
 import { checkDatabaseBeginning, checkDatabaseFile } from './lmdb-check.js';
-import { pageBytes } from './lmdb-layout.js';
-import type { TableName } from './lmdb-pages.js';
+import { pageBytes, type TableName } from './lmdb-layout.js';
 
 /** LMDB's own name for its list of readers, in an environment's folder. */
 const readersFile = 'lock.mdb';

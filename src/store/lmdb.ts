@@ -9,14 +9,10 @@ import { type Database, open as openLmdb, type RootDatabase, type Transaction } 
 import { limits } from '../config.js';
 import { LeiniaoError, type StartErrorCode } from '../errors.js';
 import { checkDatabaseFile, finishFailedCommit, newestTransaction } from './lmdb-check.js';
-import { pageBytes } from './lmdb-layout.js';
-import type { TableName } from './lmdb-pages.js';
+import { pageBytes, type TableName, tables } from './lmdb-layout.js';
 
 /** LMDB's own name for the file in an environment's folder. */
 export const databaseFile = 'data.mdb';
-
-/** How the keys of a table are stored. */
-const keyEncodings = { commits: 'uint32', sales: 'ordered-binary' } as const;
 
 export type Environment = RootDatabase<Buffer, string>;
 export type NumberedRecords = Database<Buffer, number>;
@@ -41,9 +37,9 @@ export function openEnvironment(path: string, table: TableName): Environment {
   }
 }
 
-/** What the table of an environment is opened with. */
+/** What the table of an environment is opened with, so that it is as the check of its file wants it. */
 export function tableOptions(name: TableName) {
-  return { name, encoding: 'binary', keyEncoding: keyEncodings[name] } as const;
+  return { name, encoding: 'binary', keyEncoding: tables[name].keyEncoding } as const;
 }
 
 /** What an environment in folder `path` is opened with, whoever opens it. */

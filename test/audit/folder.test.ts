@@ -21,7 +21,7 @@ import { audit } from '../../dist/audit/audit.js';
 import { CannotAudit } from '../../dist/audit/cannot-audit.js';
 import { limits } from '../../dist/config.js';
 import { Journal } from '../../dist/store/journal.js';
-import { openEnvironment } from '../../dist/store/lmdb.js';
+import { openEnvironment, tableOptions } from '../../dist/store/lmdb.js';
 import { storeId } from '../support/commits.js';
 import { ForgedJournal, opensMs, writeFolder } from '../support/forged-folder.js';
 import { tempDir } from '../support/temp-dir.js';
@@ -208,7 +208,7 @@ test.each<[string, Buffer, RegExp]>([
 ])('a record of the catalogue %s is wrong', async (_, bytes, text) => {
   const path = await folder();
   const environment = openEnvironment(join(path, 'catalogue'), 'sales');
-  const sales = environment.openDB<Buffer, string>({ name: 'sales', encoding: 'binary' });
+  const sales = environment.openDB<Buffer, string>(tableOptions('sales'));
   sales.putSync('s', bytes);
   await environment.close();
   const { findings } = await audit(path);

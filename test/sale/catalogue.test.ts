@@ -245,8 +245,11 @@ test('the load of a sale that has ended counts no more', () => {
 });
 
 describe(seeded('a catalogue'), () => {
+  const saleIds = ['s-1', 's-2', 's-3', 's-4'];
+  const skuIds = [...'abcdefghij'];
+  const pairs = saleIds.flatMap((id) => skuIds.map((sku) => [id, sku] as const));
   const sku = fc.record({
-    sku: fc.constantFrom(...'abcdefghij'),
+    sku: fc.constantFrom(...skuIds),
     stock: fc.oneof(fc.constant(0), fc.nat(100), fc.nat(limits.stockMax)),
     limitPerBuyer: fc.option(fc.integer({ min: 1, max: 5 }), { nil: undefined }),
   });
@@ -258,7 +261,7 @@ describe(seeded('a catalogue'), () => {
       ),
     );
   const change = fc.record({
-    id: fc.constantFrom('s-1', 's-2', 's-3', 's-4'),
+    id: fc.constantFrom(...saleIds),
     skus,
     opensInMs: fc.constantFrom(0, 10, 10_000),
     state: fc.constantFrom(undefined, undefined, undefined, SaleState.paused, SaleState.ended),
@@ -283,6 +286,10 @@ describe(seeded('a catalogue'), () => {
         expect(sale.skuById.get(one.sku)).toBe(one);
         rows.add(one.row);
       }
+    }
+    // There and back: what is asked for first was asked for last before the change.
+    for (const [id, sku] of [...pairs, ...pairs.toReversed()]) {
+      expect(catalogue.sku(id, sku)).toBe(catalogue.get(id)?.skuById.get(sku));
     }
     const all = [...catalogue.sales()];
     expect(rows.size).toBe(all.reduce((sum, sale) => sum + sale.skus.length, 0));
