@@ -1,13 +1,20 @@
 /**
  * An open-loop load in a process of its own: orders leave at a steady rate, whether those before them were answered or
  * not, and a latency counts from the moment at which its order was due. So an order that had to wait, for a connection or
- * for this process, has waited: no coordinated omission, and nothing to correct. Before that comes a closed loop, which
- * opens the connections and says how much server and generator can do together; the first one is longer, and warms both up.
- * The process stays for all rounds: what is slow in a fresh one is its own code, and would be all that is seen.
+ * for this process, has waited: no coordinated omission, and nothing to correct. In the first round, which does not count,
+ * a closed loop comes before it: it opens the connections and warms both sides up. Without an open loop, every round is a
+ * closed one, and says how much server and generator can do together. The process and its connections stay for all rounds:
+ * what is slow in a fresh one is its own code, and would be all that is seen.
  */
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { Pool } from 'undici';
 import { serveMeasurement } from '../harness/child-end.js';
+
+export interface OpenLoop {
+  readonly seconds: number;
+  /** Orders per second. */
+  readonly rate: number;
+}
 
 export interface GeneratorOptions {
   readonly url: string;
@@ -15,12 +22,12 @@ export interface GeneratorOptions {
   readonly sku: string;
   readonly prefix: string;
   readonly connections: number;
-  /** Of the closed loop: every connection sends its next order when it has an answer. */
+  /** Of a closed loop: every connection sends its next order when it has an answer. */
   readonly closedSeconds: number;
   /** The same, of the first one. */
   readonly warmUpSeconds: number;
-  /** Undefined for none. */
-  readonly open: { readonly seconds: number /** Orders per second. */; readonly rate: number } | undefined;
+  /** Undefined for closed loops alone. */
+  readonly open: OpenLoop | undefined;
   /** Shares of all orders, from 0 to 1, whose latency is asked for. */
   readonly percentiles: readonly number[];
 }
@@ -35,10 +42,10 @@ export interface OpenLoopResult {
 }
 
 export interface GeneratorResult {
-  /** Orders that were accepted, in both loops: all that were sent. */
+  /** Orders that were accepted: all that were sent. */
   readonly accepted: number;
-  /** Orders per second in the closed loop. */
-  readonly closedPerSecond: number;
+  /** Orders per second in the closed loop; undefined where there was none. */
+  readonly closedPerSecond: number | undefined;
   /** Undefined where there was none. */
   readonly open: OpenLoopResult | undefined;
 }
@@ -57,11 +64,10 @@ class Buyers {
   #sent = 0;
   #accepted = 0;
 
-  /** @param round below 100: their names are others in each */
-  constructor({ url, connections, sale, sku, prefix }: GeneratorOptions, round: number) {
+  constructor({ url, connections, sale, sku, prefix }: GeneratorOptions) {
     this.#pool = new Pool(url, { connections, pipelining: 1 });
     this.#path = `/v1/sales/${sale}/orders`;
-    this.#start = `{"sku":"${sku}","buyer":"${prefix}${String(round).padStart(2, '0')}-`;
+    this.#start = `{"sku":"${sku}","buyer":"${prefix}00-`;
   }
 
   get accepted(): number {
@@ -102,6 +108,7 @@ class Buyers {
 /** Resolves with orders per second. */
 function closedLoop(buyers: Buyers, connections: number, seconds: number): Promise<number> {
   const startedMs = performance.now();
+  const before = buyers.accepted;
   let waiting = connections;
   return new Promise((resolve, reject) => {
     const next = (error?: Error) => {
@@ -109,7 +116,7 @@ function closedLoop(buyers: Buyers, connections: number, seconds: number): Promi
       const spentMs = performance.now() - startedMs;
       if (spentMs < seconds * 1_000) return buyers.order(next);
       waiting -= 1;
-      if (waiting === 0) resolve((buyers.accepted / spentMs) * 1_000);
+      if (waiting === 0) resolve(((buyers.accepted - before) / spentMs) * 1_000);
     };
     for (let i = 0; i < connections; i++) buyers.order(next);
   });
@@ -159,7 +166,7 @@ function openLoop(buyers: Buyers, rate: number, seconds: number): Promise<Times>
 
 async function measureOpenLoop(
   buyers: Buyers,
-  { rate, seconds }: NonNullable<GeneratorOptions['open']>,
+  { rate, seconds }: OpenLoop,
   percentiles: readonly number[],
 ): Promise<OpenLoopResult> {
   const before = process.cpuUsage();
@@ -175,21 +182,17 @@ async function measureOpenLoop(
   };
 }
 
-async function generate(options: GeneratorOptions, round: number): Promise<GeneratorResult> {
+async function generate(buyers: Buyers, options: GeneratorOptions, round: number): Promise<GeneratorResult> {
   const { connections, closedSeconds, warmUpSeconds, open, percentiles } = options;
-  const buyers = new Buyers(options, round);
-  try {
-    const closedPerSecond = await closedLoop(
-      ...([buyers, connections, round === 0 ? warmUpSeconds : closedSeconds] as const),
-    );
-    const opened = open === undefined ? undefined : await measureOpenLoop(buyers, open, percentiles);
-    return { accepted: buyers.accepted, closedPerSecond, open: opened };
-  } finally {
-    await buyers.close();
-  }
+  const before = buyers.accepted;
+  const seconds = round === 0 ? warmUpSeconds : closedSeconds;
+  const closed = round === 0 || open === undefined;
+  const closedPerSecond = closed ? await closedLoop(buyers, connections, seconds) : undefined;
+  const opened = open === undefined ? undefined : await measureOpenLoop(buyers, open, percentiles);
+  return { accepted: buyers.accepted - before, closedPerSecond, open: opened };
 }
 
-await serveMeasurement((options: GeneratorOptions) => ({
-  measure: (round) => generate(options, round),
-  close: () => undefined,
-}));
+await serveMeasurement((options: GeneratorOptions) => {
+  const buyers = new Buyers(options);
+  return { measure: (round) => generate(buyers, options, round), close: () => buyers.close() };
+});

@@ -8,7 +8,7 @@ import { median } from '../harness/statistics.js';
 import { noteBusy } from './busy.js';
 import { nextPrefix } from './buyers.js';
 import { bare, leiniao } from './contenders.js';
-import type { GeneratorOptions, GeneratorResult, OpenLoopResult } from './generator.js';
+import type { GeneratorOptions, GeneratorResult, OpenLoop, OpenLoopResult } from './generator.js';
 import { startLeiniao } from './leiniao.js';
 import { whileRunning } from './running.js';
 import { sku } from './servers/answers.js';
@@ -23,8 +23,8 @@ const capacityRounds = 3;
 
 /** Seconds of the loops. */
 const closedSeconds = { smoke: 0.2, quick: 0.4, full: 1 } as const;
-const warmUpSeconds = { smoke: 0.2, quick: 1.5, full: 3 } as const;
-const openSeconds = { smoke: 0.2, quick: 1, full: 3 } as const;
+const warmUpSeconds = { smoke: 0.2, quick: 2, full: 3 } as const;
+const openSeconds = { smoke: 0.2, quick: 1.5, full: 3 } as const;
 
 /** Each a figure; the target is for leiniao beside bare. */
 const figures = [
@@ -48,7 +48,7 @@ type Generate = (round: number) => Promise<GeneratorResult>;
 async function withGenerator<Result>(
   run: BenchRun,
   shop: Shop,
-  open: GeneratorOptions['open'],
+  open: OpenLoop | undefined,
   use: (generate: Generate) => Promise<Result>,
 ): Promise<Result> {
   const { name: profile } = run.profile;
@@ -74,7 +74,7 @@ async function capacityOf(run: BenchRun, shop: Shop): Promise<number> {
     const rates: number[] = [];
     for (let round = 0; round <= (run.profile.measures ? capacityRounds : 1); round++) {
       const { closedPerSecond } = await generate(round);
-      if (round > 0) rates.push(closedPerSecond);
+      if (round > 0) rates.push(closedPerSecond!);
     }
     return median(rates);
   });
