@@ -167,7 +167,8 @@ try {
   const before = new Set(threadIds());
   const producers = startProducers();
   const pool = startShards();
-  await Promise.all([producers.loaded(), pool.opened()]);
+  await Promise.all([producers.loaded(), pool.recovered()]);
+  await pool.open();
   const started = threadIds().filter((thread) => !before.has(thread));
   const requestNs = await producers.take(await defineSale());
   const measured = await measure(

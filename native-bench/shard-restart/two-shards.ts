@@ -67,7 +67,8 @@ export class TwoShards {
 
   /** Opens the shards, and a sale `s` with a SKU on each: `large` and `healthy`. */
   async open(): Promise<void> {
-    await this.#pool.opened();
+    await this.#pool.recovered();
+    await this.#pool.open();
     const skus = ['large', 'healthy'].map((sku) => ({ sku, stock: 2_000_000_000 }));
     await this.control.putSale('s', { holdSeconds: 86_400, skus });
     if (this.#shardOf('large') === this.#shardOf('healthy')) throw new Error('both SKUs have the same shard');

@@ -123,18 +123,28 @@ export class ShardPool {
     }
   }
 
-  /** Resolves when every shard has recovered. Rejects with the first failure. */
-  async opened(): Promise<void> {
-    await Promise.all(this.#failures.map((_, shard) => this.#opened(shard)));
-    // One that was open may have failed while others still recovered.
-    for (const failure of this.#failures) if (failure !== undefined) throw startError(failure);
+  /** Resolves when every shard has read all of its store, and none has written to it. Rejects with the first failure. */
+  async recovered(): Promise<void> {
+    await this.#all(ShardState.recovered);
+  }
+
+  /** Has every shard open, after `recovered`. Resolves when that is so. Rejects with the first failure. */
+  async open(): Promise<void> {
+    for (let shard = 0; shard < this.#failures.length; shard++) this.#threads.letWrite(shard);
+    await this.#all(ShardState.open);
     this.#started = true;
   }
 
-  async #opened(shard: number): Promise<void> {
+  async #all(wanted: ShardState): Promise<void> {
+    await Promise.all(this.#failures.map((_, shard) => this.#reached(shard, wanted)));
+    // One that was there may have failed while others were still on their way.
+    for (const failure of this.#failures) if (failure !== undefined) throw startError(failure);
+  }
+
+  async #reached(shard: number, wanted: ShardState): Promise<void> {
     for (;;) {
       const state = this.#threads.state(shard);
-      if (state === ShardState.open) return;
+      if (state === wanted) return;
       const failure = this.#failures[shard];
       if (failure !== undefined) throw startError(failure);
       // Another shard's failure has ended the start.

@@ -87,8 +87,11 @@ export async function startParts(options: EngineOptions & { readonly log?: Logge
       events: shardEvents(dispatcher, () => control, log),
     });
     opened.pool = pool;
-    await pool.opened();
+    // Whatever is damaged shows before anything is written: a folder that is refused is left as it was.
+    await pool.recovered();
+    const sales = records?.read() ?? [];
     followStores(origin, clock, memory, log);
+    await pool.open();
     dataDir?.markComplete();
     const catalogue = new Catalogue(memory.shards);
     const stock = new StockTable(memory.stock);
@@ -96,7 +99,7 @@ export async function startParts(options: EngineOptions & { readonly log?: Logge
       ...{ catalogue, dispatcher, stock, records, clock },
       onFailure: (error, what) => log.error({ err: error }, what),
     });
-    await control.restore(records?.read() ?? [], newestRevision(memory));
+    await control.restore(sales, newestRevision(memory));
     const storeId = dataDir?.storeId ?? randomBytes(16).toString('hex');
     const ids = OrderIds.ofStore(storeId, memory.shards);
     const receipts = signingKey === undefined ? undefined : new ReceiptSigner(signingKey, storeId);

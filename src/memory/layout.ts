@@ -42,6 +42,7 @@
  *     word 5   whether a shard's key table is whole, which it is not while a successor rebuilds it
  *     word 6   f64 time of the newest commit in a shard's store, ms since the epoch
  *     word 8   newest revision of a sale in a shard's store
+ *     word 9   whether a shard that has read its store may write to it: set once, when the engine starts
  *
  * Cursors and rows stand 128 bytes apart: two cache lines, because x86 prefetches lines in pairs.
  */
@@ -118,6 +119,7 @@ export const threadLayout = {
   /** Index in the f64 view, relative to the line's first f64. */
   lastTimeMs: 3,
   newestRevision: 8,
+  mayWrite: 9,
 } as const;
 
 /** Text fields are compared and copied by whole words, so their room is counted in words. */

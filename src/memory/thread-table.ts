@@ -2,7 +2,15 @@
 import { Doorbell } from './doorbell.js';
 import { threadLayout } from './layout.js';
 
-export const ShardState = { starting: 0, open: 1, recovering: 2, stopped: 3, failed: 4 } as const;
+/** `recovered`: all of its store has been read, and nothing written. */
+export const ShardState = {
+  starting: 0,
+  open: 1,
+  recovering: 2,
+  stopped: 3,
+  failed: 4,
+  recovered: 5,
+} as const;
 export type ShardState = (typeof ShardState)[keyof typeof ShardState];
 
 export class ThreadTable {
@@ -92,6 +100,21 @@ export class ThreadTable {
   /** The newest revision of a sale that a shard found in its store as it opened; 0 for none. */
   newestRevision(shard: number): number {
     return this.#words[shard * threadLayout.lineWords + threadLayout.newestRevision]!;
+  }
+
+  /** Lets a shard that has recovered write to its store. Written by the engine. */
+  letWrite(shard: number): void {
+    const word = shard * threadLayout.lineWords + threadLayout.mayWrite;
+    Atomics.store(this.#words, word, 1);
+    Atomics.notify(this.#words, word);
+  }
+
+  /** Waits, in the shard's thread, until it may write to its store, or for `timeoutMs`. Returns whether it may. */
+  awaitMayWrite(shard: number, timeoutMs: number): boolean {
+    return (
+      Atomics.wait(this.#words, shard * threadLayout.lineWords + threadLayout.mayWrite, 0, timeoutMs) !==
+      'timed-out'
+    );
   }
 
   /** Asks a shard to finish what is in its rings and return. Written by the engine. */

@@ -11,6 +11,7 @@ import type { SharedMemory } from '../memory/shared-memory.js';
 import { StockTable } from '../memory/stock-table.js';
 import { ShardState as Lifecycle, ThreadTable } from '../memory/thread-table.js';
 import { Batch } from '../store/batch.js';
+import type { Commit } from '../store/chain.js';
 import { ShardStore, type ShardStoreOptions } from '../store/shard-store.js';
 import { Commands } from './commands.js';
 import type { ForeignKeys } from './key-claims.js';
@@ -26,6 +27,8 @@ export interface OpenShard {
 /**
  * Opens a shard. From then on it owns its rows, and its loop has to be turned.
  *
+ * @param options.recovered called when all of the store has been read and found right, before anything is written to it;
+ *   what it throws ends the opening
  * @param options.betweenCommits called after each commit that is read back; what it throws ends the opening
  * @param options.guard stands between the loop and the store, for whoever wants to see or spoil what is written
  * @throws LeiniaoError `data_dir_damaged` where the journal contradicts itself; what the store throws
@@ -36,29 +39,33 @@ export async function openShard(options: {
   readonly ordersMax: number;
   readonly clock: Clock;
   readonly betweenCommits?: () => void;
+  readonly recovered?: (() => void) | undefined;
   readonly guard?: (store: ShardStore) => LoopStore;
 }): Promise<OpenShard> {
-  const { memory, ordersMax, clock, betweenCommits, guard = (store) => store } = options;
+  const { memory, ordersMax, clock, betweenCommits, recovered, guard = (store) => store } = options;
   const { shard, durability } = options.store;
   const threads = new ThreadTable(memory.threads, memory.shards);
   threads.begin(shard);
   const tables = memory.keys.map((buffer) => new KeyTable(buffer, ordersMax));
   const stock = new StockTable(memory.stock);
   const state = new ShardState({ ordersMax, keys: tables[shard]!, stock, hashSeed: memory.hashSeed });
-  const store = await ShardStore.open(options.store, (commit) => {
+  const visit = (commit: Commit) => {
     applyCommit(state, commit);
     betweenCommits?.();
+  };
+  const store = await ShardStore.open(options.store, visit, (lastTimeMs) => {
+    requireExact(state, shard);
+    threads.setLastTime(shard, lastTimeMs);
+    threads.setNewestRevision(shard, state.newestRevision);
+    recovered?.();
   });
   try {
-    requireExact(state, shard);
     const batch = durability === 'memory' ? undefined : new Batch();
     const foreign = foreignKeys(tables, shard, threads);
     const commands = new Commands({ state, batch, durability: durabilities.indexOf(durability), foreign });
     const loop = new ShardLoop({ shard, memory, state, commands, batch, store: guard(store), clock });
     loop.discardOld();
     state.open();
-    threads.setLastTime(shard, store.lastTimeMs);
-    threads.setNewestRevision(shard, state.newestRevision);
     threads.setKeysWhole(shard);
     threads.setState(shard, Lifecycle.open);
     return { loop, store };

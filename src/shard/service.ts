@@ -4,7 +4,7 @@
  */
 import { threadId } from 'node:worker_threads';
 import { type ClockOrigin, clockFrom } from '../clock.js';
-import type { Durability } from '../config.js';
+import { type Durability, limits } from '../config.js';
 import { LeiniaoError, type StartErrorCode } from '../errors.js';
 import type { SharedMemory } from '../memory/shared-memory.js';
 import { ShardState as Lifecycle, ThreadTable } from '../memory/thread-table.js';
@@ -77,6 +77,17 @@ function originOf(error: Error): string {
   return (cause instanceof Error ? cause.stack : undefined) ?? error.stack ?? error.message;
 }
 
+/**
+ * Waits until every part of the data folder has been read: one that is damaged ends the start, and the others are to be
+ * left as they were. What is due is only written then.
+ */
+function awaitOthers(shard: number, threads: ThreadTable): void {
+  threads.setState(shard, Lifecycle.recovered);
+  while (!threads.awaitMayWrite(shard, limits.shardOpenPollMs)) {
+    if (threads.stopRequested(shard)) throw new StopRequested();
+  }
+}
+
 async function serveShard(task: ShardTask, threads: ThreadTable): Promise<void> {
   const { shard, memory, storeId, durability, restarted, flushDelayMs, ordersMax } = task;
   const pacer = restarted ? new Pacer(memory.shards) : undefined;
@@ -89,6 +100,7 @@ async function serveShard(task: ShardTask, threads: ThreadTable): Promise<void> 
       if (threads.stopRequested(shard)) throw new StopRequested();
       pacer?.breathe();
     },
+    recovered: restarted ? undefined : () => awaitOthers(shard, threads),
   });
   try {
     loop.run();

@@ -42,15 +42,24 @@ export class ShardStore {
    * Opens the store and hands every commit to `visit`, the tail's included. With durability `memory` there is
    * nothing to open.
    *
-   * @throws LeiniaoError `data_dir_damaged`, or what `openEnvironment` throws; what `visit` throws
+   * @param whenRead called when all has been read, before what the tail has is written to where it belongs, with the time
+   *   of the newest commit, ms since the epoch, or 0 for none
+   * @throws LeiniaoError `data_dir_damaged`, or what `openEnvironment` throws; what `visit` or `whenRead` throws
    */
-  static async open(options: ShardStoreOptions, visit: (commit: Commit) => void): Promise<ShardStore> {
-    if (options.durability === 'memory') return new ShardStore(undefined, undefined, 0);
+  static async open(
+    options: ShardStoreOptions,
+    visit: (commit: Commit) => void,
+    whenRead: (lastTimeMs: number) => void = () => undefined,
+  ): Promise<ShardStore> {
+    if (options.durability === 'memory') {
+      whenRead(0);
+      return new ShardStore(undefined, undefined, 0);
+    }
     const { path, storeId, shard } = options;
     if (options.existing) requireDatabase(path);
     const journal = await Journal.open({ path, storeId, shard, visit });
     try {
-      return withTail(journal, options, visit);
+      return withTail(journal, options, visit, whenRead);
     } catch (error) {
       await journal.close();
       throw error;
@@ -143,11 +152,15 @@ function withTail(
   journal: Journal,
   { path, durability, flushDelayMs }: ShardStoreOptions,
   visit: (commit: Commit) => void,
+  whenRead: (lastTimeMs: number) => void,
 ): ShardStore {
   const tailPath = join(path, tailFile);
-  const adopted = adoptTail(journal, TailFile.read(tailPath), visit);
+  const firstNumber = journal.head.number + 1;
+  const { records, whole } = followTail(journal, TailFile.read(tailPath), visit);
+  whenRead(journal.head.timeMs);
+  if (records.length > 0) journal.append(firstNumber, records);
   // Orders may have been acknowledged that are not in the journal: whoever looks for them should find what there is.
-  if (adopted === 'in part') putTailAside(path, journal.head.number + 1);
+  if (!whole) putTailAside(path, journal.head.number + 1);
   const tail = new TailFile(tailPath);
   tail.clear();
   if (durability === 'commit') return ShardStore.of(journal, tail, flushDelayMs);
@@ -155,29 +168,26 @@ function withTail(
   return ShardStore.of(journal, undefined, 0);
 }
 
-/** Moves tail records that LMDB lacks into the journal, up to the first that does not continue the chain. */
-function adoptTail(
-  journal: Journal,
+/** The tail's records that LMDB lacks, up to the first that does not continue the chain, and whether that is all it has. */
+function followTail(
+  { head }: Journal,
   { records, tornBytes }: TailContent,
   visit: (commit: Commit) => void,
-): 'whole' | 'in part' {
-  let outcome: 'whole' | 'in part' = tornBytes === 0 ? 'whole' : 'in part';
-  const firstNumber = journal.head.number + 1;
-  const adopted: Buffer[] = [];
+): { readonly records: readonly Buffer[]; readonly whole: boolean } {
+  const firstNumber = head.number + 1;
+  const followed: Buffer[] = [];
   for (const record of records) {
     if (record.readUInt32LE(commitLayout.number * 4) < firstNumber) continue;
     let commit: Commit;
     try {
-      commit = follow(journal.head, record);
+      commit = follow(head, record);
     } catch (error) {
       // Torn by a power cut: what follows was never promised to survive one.
       if (!(error instanceof LeiniaoError)) throw error;
-      outcome = 'in part';
-      break;
+      return { records: followed, whole: false };
     }
     visit(commit);
-    adopted.push(record);
+    followed.push(record);
   }
-  if (adopted.length > 0) journal.append(firstNumber, adopted);
-  return outcome;
+  return { records: followed, whole: tornBytes === 0 };
 }

@@ -92,7 +92,8 @@ export async function startParts(
     await within('the close', pool.close());
     expect(defects).toEqual([]);
   });
-  await pool.opened();
+  await pool.recovered();
+  await pool.open();
   const context: OrderContext = { dispatcher, catalogue, stock, ids: new OrderIds(1, shards), clock };
   /** Sends a shard an opcode it does not have. Resolves to what the asker is told. */
   const crash = (shard: number) =>

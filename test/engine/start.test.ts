@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { Engine, LeiniaoError } from '../../dist/index.js';
 import { makeTempDir, removeTempDir, tempDir } from '../support/temp-dir.js';
+import { until } from '../support/until.js';
 import { counters, order, orderOf, small, start, startWithSale } from './embedded.js';
 
 /** Every file of a folder with its content, and every folder. */
@@ -155,6 +156,45 @@ describe('an engine does not start', () => {
     expect(error.code).toBe('data_dir_damaged');
     expect(error.message).toMatch(/shard-000.*commit \d+/);
   });
+
+  test.each(['fsync', 'commit'] as const)(
+    'in a folder whose damage shows late, and writes nothing that is due to the rest of it, durability %s',
+    async (durability) => {
+      const running = tempDir();
+      const options = { dataDir: running, shards: 2, durability, flushDelayMs: 1_000 };
+      const first = await start(options);
+      const skus = ['a', 'b'].map((one) => ({ sku: one, stock: 10_000 }));
+      await first.putSale('s', { holdSeconds: 1, skus });
+      // The one that is damaged takes longer to read.
+      const buyers = Array.from({ length: 3_000 }, (_, i) => `buyer-${i}`);
+      for (const outcome of await first.placeOrders(buyers.map((buyer) => order(buyer)))) orderOf(outcome);
+      await first.close();
+      const second = await start(options);
+      const due = orderOf(await second.placeOrder(order('u', { sku: 'b' })));
+      if (durability === 'fsync') await second.close();
+      const dataDir = join(tempDir(), 'copy');
+      // With the other durability as a crash leaves it: what is new is in the tails.
+      cpSync(running, dataDir, { recursive: true });
+      let damaged = 0;
+      for (const shard of ['shard-000', 'shard-001']) {
+        const file = join(dataDir, shard, 'data.mdb');
+        const bytes = readFileSync(file);
+        const last = buyers.at(-1)!;
+        for (let at = bytes.indexOf(last); at !== -1; at = bytes.indexOf(last, at + 1)) {
+          bytes[at] = 'B'.charCodeAt(0);
+          damaged += 1;
+        }
+        writeFileSync(file, bytes);
+      }
+      expect(damaged).toBeGreaterThan(0);
+      await until('the holds to be due', () => Date.now() > due.expiresAtMs!);
+      const before = contents(dataDir);
+      expect(await failureOf({ dataDir, shards: 2, durability })).toMatchObject({ code: 'data_dir_damaged' });
+      const after = contents(dataDir);
+      const kept = Object.keys(before).filter((name) => !name.endsWith('lock.mdb'));
+      expect(kept.filter((name) => after[name] !== before[name])).toEqual([]);
+    },
+  );
 
   test('with less room for orders than the store holds, and says so', async () => {
     const dataDir = tempDir();
