@@ -15,7 +15,7 @@ const lifeMsMax = 500;
 const startMsMax = 350;
 
 test.each([
-  ['fsync', 3, effort(4, 20)],
+  ['fsync', 3, effort(3, 20)],
   ['commit', 2, effort(2, 6)],
 ] as const)(
   seeded('with durability %s on %i shards, killed %i times or more, it keeps every promise'),

@@ -23,7 +23,7 @@ afterEach(() => {
 
 const run = (number: number) => simulate(number, join(folder, `${number}`));
 
-const fixedSeeds = Array.from({ length: effort(40, 150) }, (_, i) => i + 1);
+const fixedSeeds = Array.from({ length: effort(25, 150) }, (_, i) => i + 1);
 const freshSeeds = Array.from({ length: effort(10, 50) }, (_, i) => (seed + i) % 2 ** 31);
 
 /** They take seconds, and many times as long on a machine that is busy. */
