@@ -81,5 +81,10 @@ export function outcomeOfDispatch(dispatched: Exclude<Dispatched, 'dispatched'>)
 }
 
 export const saleNotFound = refuse('sale_not_found', 'There is no such sale.');
-export const skuNotFound = refuse('sku_not_found', 'The sale has no such SKU.');
+const skuNotFound = refuse('sku_not_found', 'The sale has no such SKU.');
 export const orderNotFound = refuse('order_not_found', 'There is no such order.');
+
+/** What to say of a SKU that was not found: its sale is missing, if that is undefined, or the SKU in it. */
+export function notFoundIn(sale: object | undefined): Refusal {
+  return sale === undefined ? saleNotFound : skuNotFound;
+}

@@ -11,13 +11,12 @@ import { type Answer, headOf, prepared, problemAnswer } from './answer.js';
 import { type BodySink, Exchange, type ExchangeHost } from './exchange.js';
 import type { ReplySink } from './in-flight.js';
 import {
+  notFoundIn,
   type OrderContext,
   orderNotFound,
   outcomeOfDispatch,
   receiptedOrderOf,
   refusalOf,
-  saleNotFound,
-  skuNotFound,
 } from './order-answers.js';
 import { askOrder, OrderDesk } from './order-desk.js';
 import { OrderWriter } from './order-writer.js';
@@ -91,7 +90,7 @@ class PlaceExchange extends Exchange implements ReplySink, BodySink, SelfHandlin
       return;
     }
     if (sku === undefined) {
-      this.refuse(catalogue.get(this.#saleId) === undefined ? saleNotFound : skuNotFound);
+      this.refuse(notFoundIn(catalogue.get(this.#saleId)));
       return;
     }
     const keyed = this.#key !== '';

@@ -7,13 +7,7 @@ import { Outcome } from '../sale/outcome.js';
 import { admit } from './admission.js';
 import type { Waiter } from './dispatcher.js';
 import type { ReplySink } from './in-flight.js';
-import {
-  type OrderContext,
-  receiptedOrderOf,
-  refusalOf,
-  saleNotFound,
-  skuNotFound,
-} from './order-answers.js';
+import { notFoundIn, type OrderContext, receiptedOrderOf, refusalOf } from './order-answers.js';
 import { OrderColumns, type OrderPlace } from './order-columns.js';
 import { OrderOutcomes } from './order-outcomes.js';
 
@@ -84,7 +78,7 @@ export class PlaceBatch implements ReplySink, Waiter {
   }
 
   #notFound({ sale }: OrderPlace): Refusal {
-    return this.#context.catalogue.get(sale) === undefined ? saleNotFound : skuNotFound;
+    return notFoundIn(this.#context.catalogue.get(sale));
   }
 
   #refuse(from: number, to: number, outcome: Outcome): number {

@@ -8,7 +8,7 @@ import type { Validator } from '../validation.js';
 import { jsonAnswer } from './answer.js';
 import type { Exchange } from './exchange.js';
 import type { SaleOperator, SaleResult } from './operator.js';
-import { saleNotFound, skuNotFound } from './order-answers.js';
+import { notFoundIn, saleNotFound } from './order-answers.js';
 import {
   bodyIssues,
   idempotencyKeyOf,
@@ -107,7 +107,7 @@ export function saleRoutes(operator: SaleOperator): Route[] {
     withIds(exchange, req, ['sale', 'sku'], (id, skuId) => {
       const line = operator.sku(id!, skuId!);
       if (line !== undefined) exchange.answer(jsonAnswer(200, skuJson(line)));
-      else exchange.refuse(operator.sale(id!) === undefined ? saleNotFound : skuNotFound);
+      else exchange.refuse(notFoundIn(operator.sale(id!)));
     });
 
   const restock = (exchange: Exchange, req: HttpRequest): void =>

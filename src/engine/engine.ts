@@ -3,7 +3,7 @@
  * `Engine.start`.
  */
 import type { RestockResult, SaleResult, SaleView, SkuView } from '../acceptor/operator.js';
-import { saleNotFound, skuNotFound } from '../acceptor/order-answers.js';
+import { notFoundIn } from '../acceptor/order-answers.js';
 import { OrderDesk, type OrderPage } from '../acceptor/order-desk.js';
 import { type OrderOutcome, OrderOutcomes } from '../acceptor/order-outcomes.js';
 import { type HttpServer, listen } from '../acceptor/server.js';
@@ -207,7 +207,7 @@ export class Engine {
   stock(sale: string, sku: string): { readonly ok: true; readonly sku: SkuView } | Refusal {
     const line = this.#parts.control.sku(sale, sku);
     if (line !== undefined) return { ok: true, sku: line };
-    return this.#parts.context.catalogue.get(sale) === undefined ? saleNotFound : skuNotFound;
+    return notFoundIn(this.#parts.context.catalogue.get(sale));
   }
 
   /**

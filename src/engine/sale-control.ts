@@ -7,7 +7,7 @@
 import type { Dispatcher } from '../acceptor/dispatcher.js';
 import { type EventLoop, threadEventLoop } from '../acceptor/event-loop.js';
 import type { RestockResult, SaleOperator, SaleResult, SaleView, SkuView } from '../acceptor/operator.js';
-import { refusalOf, saleNotFound, skuNotFound } from '../acceptor/order-answers.js';
+import { notFoundIn, refusalOf, saleNotFound } from '../acceptor/order-answers.js';
 import type { Clock } from '../clock.js';
 import { limits } from '../config.js';
 import { invalid, LeiniaoError, type Refusal, refuse } from '../errors.js';
@@ -240,9 +240,8 @@ export class SaleControl implements SaleOperator {
       return malformed('/idempotencyKey', formatSentences['leiniao-text']!);
     }
     const sale = this.#catalogue.get(saleId);
-    if (sale === undefined) return saleNotFound;
-    const sku = sale.skuById.get(skuId);
-    if (sku === undefined) return skuNotFound;
+    const sku = sale?.skuById.get(skuId);
+    if (sale === undefined || sku === undefined) return notFoundIn(sale);
     const send = () => this.#delivery.restock(sku, quantity, idempotencyKey ?? '');
     let outcome = await send();
     if (outcome === Outcome.staleDefinition) {
