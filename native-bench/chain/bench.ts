@@ -23,7 +23,7 @@ async function measureChain(run: BenchRun): Promise<void> {
   const measured = await measureInChild<ChainSettings, ChainRates, Map<string, ChainRates[]>>(
     child,
     settings,
-    ({ measure }) => run.turns([{ name: contender, measure }], heard, name),
+    ({ measure }) => run.turns([{ name: contender, measure }], heard, { name }),
   );
   const rounds = measured.get(contender)!;
   run.keep(

@@ -34,6 +34,8 @@ export interface Contest {
   readonly name: string;
   readonly unit: string;
   readonly better: 'higher' | 'lower';
+  /** Whether there are more rounds of it, because they are short and differ much. */
+  readonly manyRounds?: boolean;
   /** One that is undefined was skipped. */
   readonly contenders: readonly (Contender | undefined)[];
   /** Ratios between contenders, by name; one with a skipped contender is left out. */
@@ -67,20 +69,22 @@ export class BenchRun {
    * Lets contenders take turns, and returns what each measured, by name, in the order of rounds; the round that warms up
    * is left out. Notes where others had cores meanwhile.
    *
-   * @param contest what it is called in that note
+   * @param contest.name what it is called in that note
+   * @param contest.manyRounds whether there are more rounds, because they are short and differ much
    */
   async turns<T>(
     contenders: readonly (Pick<Contender, 'name' | 'cpus'> & {
       readonly measure: (round: number) => Promise<T> | T;
     })[],
     heard: (name: string, round: number, value: T) => void,
-    contest?: string,
+    { name: contest, manyRounds = false }: { readonly name?: string; readonly manyRounds?: boolean } = {},
   ): Promise<Map<string, T[]>> {
+    const count = manyRounds ? this.profile.manyRounds : this.profile.rounds;
     const all = allowedCpus();
     const seats = contenders.map(({ name, measure, cpus = all }) => ({
       ...{ name, measure, rounds: [] as T[], watch: new OthersWatch(cpus) },
     }));
-    for (let round = 0; round <= this.profile.rounds; round++) {
+    for (let round = 0; round <= count; round++) {
       for (const { name, measure, rounds, watch } of round % 2 === 0 ? seats : seats.toReversed()) {
         const value = await (round === 0 ? measure(round) : watch.during(() => measure(round)));
         heard(name, round, value);
@@ -110,7 +114,7 @@ export class BenchRun {
       if (!Number.isFinite(value)) throw new Error(`${name}: ${value} is no figure`);
       if (round > 0) this.say(`${contest.name}, round ${round}: ${name} ${format(value)} ${contest.unit}`);
     };
-    const rounds = await this.turns(contenders, heard, contest.name);
+    const rounds = await this.turns(contenders, heard, contest);
     const figures = contenders.map(({ name }) => ({ name, ...summaryOf(rounds.get(name)!) }));
     return this.#keep(contest, figures);
   }

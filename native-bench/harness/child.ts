@@ -11,28 +11,64 @@ import { type Started, startProgram } from './programs.js';
 /** How long a child may take to close what it started. */
 const closeMsMax = 20_000;
 
-/**
- * Starts a module that calls `serveMeasurement`, and ends it when `use` is done or has failed.
- *
- * @throws Error what failed in the child, with the child's stack
- */
+/** A process that measures. Whoever starts one stops it. */
+export class MeasuringChild<Value> {
+  readonly #started: Started;
+
+  private constructor(started: Started) {
+    this.#started = started;
+  }
+
+  /**
+   * Starts a module that calls `serveMeasurement`, and resolves once it has opened what it measures.
+   *
+   * @param pin the command that keeps a process on its cores, with arguments; empty for none
+   * @throws Error what failed in the child, with the child's stack
+   */
+  static async start<Settings, Value>(
+    module: URL,
+    settings: Settings,
+    pin: readonly string[] = [],
+  ): Promise<MeasuringChild<Value>> {
+    const [command, ...args] = [...pin, process.execPath, fileURLToPath(module), JSON.stringify(settings)];
+    const started = startProgram(command!, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    try {
+      await started.spawned;
+      // Opened, once it says the first word.
+      await answerOf(started);
+    } catch (error) {
+      await started.stop();
+      throw error;
+    }
+    return new MeasuringChild(started);
+  }
+
+  /** @throws Error where what was computed is wrong */
+  async measure(round: number): Promise<Value> {
+    return (await ask(this.#started, { round })) as Value;
+  }
+
+  /** Lets it end what it has started. */
+  async close(): Promise<void> {
+    await Promise.race([ask(this.#started, { close: true }), tooLate()]);
+  }
+
+  readonly stop = (): Promise<void> => this.#started.stop();
+}
+
+/** Starts a module as `MeasuringChild.start` does, and ends it when `use` is done or has failed. */
 export async function measureInChild<Settings, Value, Result>(
   module: URL,
   settings: Settings,
   use: (measurement: Pick<Measurement<Value>, 'measure'>) => Promise<Result>,
 ): Promise<Result> {
-  const started = startProgram(process.execPath, [fileURLToPath(module), JSON.stringify(settings)], {
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
+  const child = await MeasuringChild.start<Settings, Value>(module, settings);
   try {
-    await started.spawned;
-    // Opened, once it says the first word.
-    await answerOf(started);
-    const result = await use({ measure: async (round) => (await ask(started, { round })) as Value });
-    await Promise.race([ask(started, { close: true }), tooLate()]);
+    const result = await use({ measure: (round) => child.measure(round) });
+    await child.close();
     return result;
   } finally {
-    await started.stop();
+    await child.stop();
   }
 }
 

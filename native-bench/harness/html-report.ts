@@ -19,7 +19,7 @@ export function htmlReport(report: Report): string {
 <style>${style}</style>
 <h1>leiniao benchmarks</h1>
 <p class="soft"><time datetime="${startedAt}">${startedAt.replace('T', ' ')}</time> · profile ${profile.name}: ${profile.rounds}
-rounds · took ${seconds(spentMs)}</p>
+to ${profile.manyRounds} rounds · took ${seconds(spentMs)}</p>
 <dl>${machineLines(report.machine).map(fact)}</dl>
 ${profile.measures ? '' : html`<p class="box warn">Profile ${profile.name} checks what was computed. Its figures mean nothing.</p>`}
 ${toCome.length === 0 ? '' : html`<p class="box warn">Not finished: ${toCome.join(', ')} had not run when this was written.</p>`}

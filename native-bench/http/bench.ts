@@ -2,9 +2,9 @@
 import type { Bench, BenchRun } from '../harness/bench.js';
 import { isInMemory } from '../harness/disk.js';
 import { findProgram } from '../harness/programs.js';
+import { whileRunning } from '../harness/running.js';
 import { closedLoop } from './closed-loop.js';
 import { latency } from './latency.js';
-import { whileRunning } from './running.js';
 import { startShops } from './shops.js';
 
 function notes(run: BenchRun): void {

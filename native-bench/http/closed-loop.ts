@@ -1,16 +1,16 @@
 /** Orders and refusals per second in a closed loop, contest by contest, each server beside its neighbours in the list. */
 import type { BenchRun, Contender } from '../harness/bench.js';
+import { type Running, whileRunning } from '../harness/running.js';
 import { noteBusy } from './busy.js';
 import { nextPrefix } from './buyers.js';
 import { startLeiniao } from './leiniao.js';
 import { type Race, racesOf } from './races.js';
-import { type Running, whileRunning } from './running.js';
 import { type Shop, unitsTaken } from './shop.js';
 import type { Shops } from './shops.js';
 import { type Load, runLoad } from './wrk.js';
 
 /** Seconds of one load: shorter than the profile's, because there are so many contenders. */
-const loadSeconds = { smoke: 0.25, quick: 0.5, full: 1.5 } as const;
+const loadSeconds = { smoke: 0.25, quick: 0.35, full: 1 } as const;
 /** leiniao is fresh in every contest, and its code is compiled as it runs; the others are so in their first one only. */
 const warmUpSeconds = { fresh: 2, kept: 0.4 } as const;
 
@@ -84,6 +84,7 @@ async function hold(run: BenchRun, wrk: string, race: Race, shops: ReadonlyMap<s
     name: race.name,
     unit: race.sale === 'bench' ? 'orders/s' : 'refusals/s',
     better: 'higher',
+    manyRounds: true,
     contenders,
     ratios: race.goals.map(([of, to, target]) => ({ of, to, ...(target === undefined ? {} : { target }) })),
   });

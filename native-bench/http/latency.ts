@@ -4,13 +4,13 @@
  */
 import type { BenchRun } from '../harness/bench.js';
 import { measureInChild } from '../harness/child.js';
+import { whileRunning } from '../harness/running.js';
 import { median } from '../harness/statistics.js';
 import { noteBusy } from './busy.js';
 import { nextPrefix } from './buyers.js';
 import { bare, leiniao } from './contenders.js';
 import type { GeneratorOptions, GeneratorResult, OpenLoop, OpenLoopResult } from './generator.js';
 import { startLeiniao } from './leiniao.js';
-import { whileRunning } from './running.js';
 import { sku } from './servers/answers.js';
 import { type Shop, unitsTaken } from './shop.js';
 
@@ -19,12 +19,12 @@ const generator = new URL('./generator.js', import.meta.url);
 const connections = 64;
 /** Of the capacity, so that nobody waits only because the machine is full. */
 const rateShare = 0.5;
-const capacityRounds = 3;
+const capacityRounds = 5;
 
 /** Seconds of the loops. */
 const closedSeconds = { smoke: 0.2, quick: 0.4, full: 1 } as const;
 const warmUpSeconds = { smoke: 0.2, quick: 2, full: 3 } as const;
-const openSeconds = { smoke: 0.2, quick: 1.5, full: 3 } as const;
+const openSeconds = { smoke: 0.2, quick: 1.2, full: 2 } as const;
 
 /** Each a figure; the target is for leiniao beside bare. */
 const figures = [
@@ -109,6 +109,7 @@ async function openLoop(run: BenchRun, bareShop: Shop, leiniaoShop: Shop): Promi
         })),
         (name, round, result) =>
           run.say(`latency, round ${round}: ${name} p99 ${ms(at(result, 0.99, 'latencyMs'))}`),
+        { manyRounds: true },
       ),
     ),
   );

@@ -6,7 +6,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Running } from './running.js';
+import type { Running } from '../harness/running.js';
 import { putSales, type Shop } from './shop.js';
 import { startShop } from './start-shop.js';
 

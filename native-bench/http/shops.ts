@@ -4,9 +4,9 @@ import { fileURLToPath } from 'node:url';
 import type { BenchRun } from '../harness/bench.js';
 import { findPostgres, postgresInstall } from '../harness/postgres-programs.js';
 import { findRedisServer, redisInstall, startRedis } from '../harness/redis-server.js';
+import type { Running } from '../harness/running.js';
 import { postgres, redis } from './contenders.js';
 import { serverAccount, startPostgres } from './postgres.js';
-import type { Running } from './running.js';
 import type { Shop } from './shop.js';
 import { startShop } from './start-shop.js';
 

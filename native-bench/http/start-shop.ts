@@ -1,6 +1,6 @@
 /** Starts a server that sells, and has it prove that it keeps the rules. */
 import { startServer } from '../harness/programs.js';
-import type { Running } from './running.js';
+import type { Running } from '../harness/running.js';
 import { orderDocument, sampleOrder } from './servers/answers.js';
 import { proveRules, type Shop } from './shop.js';
 

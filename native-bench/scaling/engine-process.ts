@@ -1,68 +1,57 @@
 /**
- * The process of one measurement: shards in their pool and producers in threads of their own, put together as the engine
- * does it, but with several acceptors. Prints what came of it as JSON. Where anything fails it ends at once, and all its
- * threads with it.
- *
- *   node native-bench/build/scaling/engine-process.js MEASUREMENT
+ * The process of a measurement: shards in their pool and producers in threads of their own, put together as the engine
+ * does it, but with several acceptors. It is warm when it says that it has opened; every round is a window. Where a thread
+ * fails it ends at once, and all its threads with it.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Dispatcher } from '#dist/acceptor/dispatcher.js';
-import { clockFrom, clockOrigin } from '#dist/clock.js';
+import { type ClockOrigin, clockFrom, clockOrigin } from '#dist/clock.js';
 import { SaleControl } from '#dist/engine/sale-control.js';
 import { ShardPool } from '#dist/engine/shard-pool.js';
-import { allocateSharedMemory } from '#dist/memory/shared-memory.js';
+import { allocateSharedMemory, type SharedMemory } from '#dist/memory/shared-memory.js';
 import { StockTable } from '#dist/memory/stock-table.js';
 import { Catalogue, type CatalogueSku, recordOf, type SaleRecord } from '#dist/sale/catalogue.js';
+import { type Measurement as ServedMeasurement, serveMeasurement } from '../harness/child-end.js';
 import { processTimeNs, threadIds, threadTimeNs } from './cpu-times.js';
 import { sharesOf } from './demand.js';
 import { inFlightMax, type Measured, type Measurement } from './measurement.js';
 import type { ProducerReport, ProducerTask } from './producer-task.js';
 import { Producers } from './producers.js';
 
-const measurement = JSON.parse(process.argv[2]!) as Measurement;
-const { shards, durability, demand, sellsOut, ordersPerShardMax: ordersMax } = measurement;
 const saleId = 'scaling';
 const storeId = '5ca1e'.padEnd(32, '0');
 /** Defines the sale; the producers are the acceptors after it. */
 const mainAcceptor = 0;
 /** Longer than any flush: a reply may be late, and none may be missing. */
 const replyDeadlineMs = 60_000;
-/** Of the room for orders, what producers may use up. */
-const roomUsed = 0.8;
-
-const folder = mkdtempSync(join(measurement.folder, 'stores-'));
-process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+/** Of the room for orders, what producers may use up, and what of that while they warm up. */
+const roomUsed = { inAll: 0.8, warmUp: 0.5 } as const;
 
 function fail(error: unknown): never {
   process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
   process.exit(1);
 }
 
-const acceptors = 1 + measurement.producers;
-const memory = allocateSharedMemory({
-  shards,
-  acceptors,
-  inFlightMax,
-  keysPerShardMax: ordersMax,
-  hashSeed: 7,
-});
-const origin = clockOrigin();
-const clock = clockFrom(origin);
-const dispatcher = new Dispatcher({
-  ...{ memory, acceptor: mainAcceptor, inFlightMax, replyDeadlineMs, clock, onDefect: fail },
-});
-const catalogue = new Catalogue(shards);
-const stock = new StockTable(memory.stock);
-const control = new SaleControl({
-  ...{ catalogue, dispatcher, stock, records: undefined, clock, onFailure: fail },
-});
+/** Sums a column. */
+const sum = <T>(rows: readonly T[], column: (row: T) => number): number =>
+  rows.reduce((total, row) => total + column(row), 0);
 
-function startShards(): ShardPool {
+/** Where the stores go: removed with the process. */
+function folderIn(parent: string): string {
+  const folder = mkdtempSync(join(parent, 'stores-'));
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  process.once('SIGTERM', () => process.exit());
+  return folder;
+}
+
+function startShards(measurement: Measurement, memory: SharedMemory, clock: ClockOrigin): ShardPool {
+  const { shards, durability, ordersPerShardMax: ordersMax } = measurement;
+  const folder = folderIn(measurement.folder);
   return new ShardPool({
     heapMiBMax: 1_024,
     tasks: Array.from({ length: shards }, (_, shard) => ({
-      ...{ shard, memory, clock: origin, durability, ordersMax, storeId },
+      ...{ shard, memory, clock, durability, ordersMax, storeId },
       ...{ storePath: join(folder, `shard-${shard}`), restarted: false, flushDelayMs: 10 },
     })),
     events: {
@@ -73,57 +62,20 @@ function startShards(): ShardPool {
   });
 }
 
-function startProducers(): Producers {
+function startProducers(measurement: Measurement, memory: SharedMemory, clock: ClockOrigin): Producers {
+  const { demand, sellsOut } = measurement;
+  return new Producers(
+    Array.from({ length: measurement.producers }, (_, producer): ProducerTask => {
+      return { producer, memory, clock, storeId, inFlightMax, replyDeadlineMs, demand, sellsOut };
+    }),
+  );
+}
+
+/** Orders that each producer may place in all. */
+function roomOf({ shards, producers, demand, skus, ordersPerShardMax }: Measurement): number {
   // The busiest shard has to hold all of its orders; SKUs other than the first are spread evenly.
-  const busiest = Math.min(1, Math.max(...sharesOf(demand, measurement.skus)) + 1 / shards);
-  const tasks = Array.from({ length: measurement.producers }, (_, producer): ProducerTask => {
-    const room = Math.floor((ordersMax * roomUsed) / busiest / measurement.producers);
-    return {
-      ...{ producer, memory, clock: origin, storeId, inFlightMax, replyDeadlineMs },
-      ...{ demand, sellsOut, ordersMax: room },
-    };
-  });
-  return new Producers(tasks);
-}
-
-async function defineSale(): Promise<SaleRecord> {
-  const skus = Array.from({ length: measurement.skus }, (_, i) => ({
-    ...{ sku: `sku-${i}`, stock: measurement.stock, limitPerBuyer: 1 },
-  }));
-  const put = await control.putSale(saleId, { holdSeconds: 86_400, skus });
-  if (!put.ok) throw new Error(`the sale could not be defined: ${put.code}`);
-  return recordOf(catalogue.get(saleId)!);
-}
-
-/** Sums a column. */
-const sum = <T>(rows: readonly T[], column: (row: T) => number): number =>
-  rows.reduce((total, row) => total + column(row), 0);
-
-/** SKU by SKU: units taken are orders accepted, which are all that were asked for, or all that there were. */
-function verify(reports: readonly ProducerReport[]): void {
-  for (const [i, sku] of catalogue.get(saleId)!.skus.entries()) verifySku(i, sku, reports);
-}
-
-function verifySku(i: number, { sku, row }: CatalogueSku, reports: readonly ProducerReport[]): void {
-  const { total, available, held } = stock.read(row);
-  const accepted = sum(reports, (report) => report.accepted[i]!);
-  const asked = sum(reports, (report) => report.asked[i]!);
-  const taken = total === measurement.stock && held === accepted && total - available === accepted;
-  const due = accepted === Math.min(asked, measurement.stock);
-  // One that nobody asked for, with a single hot SKU, has nothing to prove.
-  const scarce = !sellsOut || asked === 0 || asked > measurement.stock;
-  if (taken && due && scarce) return;
-  const units = `${total - available} of ${measurement.stock} units taken`;
-  throw new Error(`${sku}: ${units}, ${accepted} orders accepted of ${asked}`);
-}
-
-/** Of all orders, the share of the shard that accepted most. */
-function busiestShard(reports: readonly ProducerReport[]): number {
-  const orders = new Float64Array(shards);
-  for (const [i, { shard }] of catalogue.get(saleId)!.skus.entries()) {
-    orders[shard]! += sum(reports, (report) => report.accepted[i]!);
-  }
-  return Math.max(...orders) / orders.reduce((total, count) => total + count, 0);
+  const busiest = Math.min(1, Math.max(...sharesOf(demand, skus)) + 1 / shards);
+  return Math.floor((ordersPerShardMax * roomUsed.inAll) / busiest / producers);
 }
 
 interface Times {
@@ -132,54 +84,142 @@ interface Times {
   readonly process: number;
 }
 
-async function measure(
-  producers: Producers,
-  shardThreads: readonly string[],
-): Promise<Omit<Measured, 'requestNs'>> {
-  const times = (): Times => ({
-    producers: sum(producers.threads, (thread) => threadTimeNs(thread) ?? 0),
-    shards: sum(shardThreads, (thread) => threadTimeNs(thread) ?? 0),
-    process: processTimeNs(),
-  });
-  await producers.run(measurement.warmUpMs);
-  const before = times();
-  const reports = await producers.run(measurement.windowMs);
-  const after = times();
-  verify(reports);
-  const orders = sum(reports, (report) => report.orders);
-  if (orders === 0) throw new Error('nothing was ordered within the window');
-  const startedMs = Math.min(...reports.map((report) => report.startedMs));
-  const elapsedMs = Math.max(...reports.map((report) => report.endedMs)) - startedMs;
-  const spent = (which: 'producers' | 'shards' | 'process'): number => after[which] - before[which];
-  const cpu = {
-    producersNs: spent('producers') / orders,
-    shardsNs: spent('shards') / orders,
-    processNs: spent('process') / orders,
-  };
-  return {
-    ...{ ordersPerSecond: (orders / elapsedMs) * 1_000, orders, elapsedMs },
-    busiestShard: busiestShard(reports),
-    cpu: cpu.producersNs > 0 && cpu.shardsNs > 0 ? cpu : undefined,
-  };
+class MeasuredEngine implements ServedMeasurement<Measured> {
+  readonly #measurement: Measurement;
+  readonly #stock: StockTable;
+  readonly #dispatcher: Dispatcher;
+  readonly #catalogue: Catalogue;
+  readonly #control: SaleControl;
+  readonly #producers: Producers;
+  readonly #pool: ShardPool;
+  readonly #room: number;
+  #shardThreads: readonly string[] = [];
+  #requestNs = 0;
+  /** Orders of the producer that has placed most. */
+  #placedMost = 0;
+
+  private constructor(measurement: Measurement) {
+    const { shards, producers, ordersPerShardMax } = measurement;
+    this.#measurement = measurement;
+    this.#room = roomOf(measurement);
+    const memory = allocateSharedMemory({
+      ...{ shards, acceptors: 1 + producers, inFlightMax, keysPerShardMax: ordersPerShardMax },
+      hashSeed: 7,
+    });
+    const origin = clockOrigin();
+    const clock = clockFrom(origin);
+    this.#catalogue = new Catalogue(shards);
+    this.#stock = new StockTable(memory.stock);
+    this.#dispatcher = new Dispatcher({
+      ...{ memory, acceptor: mainAcceptor, inFlightMax, replyDeadlineMs, clock, onDefect: fail },
+    });
+    this.#control = new SaleControl({
+      ...{ catalogue: this.#catalogue, dispatcher: this.#dispatcher, stock: this.#stock },
+      ...{ records: undefined, clock, onFailure: fail },
+    });
+    this.#producers = startProducers(measurement, memory, origin);
+    this.#pool = startShards(measurement, memory, origin);
+  }
+
+  static async open(measurement: Measurement): Promise<MeasuredEngine> {
+    const before = new Set(threadIds());
+    const engine = new MeasuredEngine(measurement);
+    await engine.#open(before);
+    return engine;
+  }
+
+  async #open(threadsBefore: ReadonlySet<string>): Promise<void> {
+    const producers = this.#producers;
+    await Promise.all([producers.loaded(), this.#pool.recovered()]);
+    await this.#pool.open();
+    const started = threadIds().filter((thread) => !threadsBefore.has(thread));
+    this.#shardThreads = started.filter((thread) => !producers.threads.includes(thread));
+    this.#requestNs = await producers.take(await this.#defineSale());
+    const { warmUpMs } = this.#measurement;
+    if (warmUpMs > 0) await this.#run(warmUpMs, roomUsed.warmUp);
+  }
+
+  async #defineSale(): Promise<SaleRecord> {
+    const { skus, stock } = this.#measurement;
+    const definition = {
+      holdSeconds: 86_400,
+      skus: Array.from({ length: skus }, (_, i) => ({ sku: `sku-${i}`, stock, limitPerBuyer: 1 })),
+    };
+    const put = await this.#control.putSale(saleId, definition);
+    if (!put.ok) throw new Error(`the sale could not be defined: ${put.code}`);
+    return recordOf(this.#catalogue.get(saleId)!);
+  }
+
+  /** @param share of the room, what may be used up by the end of it */
+  async #run(runMs: number, share: number): Promise<ProducerReport[]> {
+    const reports = await this.#producers.run({ runMs, ordersMax: Math.floor(this.#room * share) });
+    this.#placedMost += Math.max(...reports.map(({ orders }) => orders));
+    return reports;
+  }
+
+  async measure(): Promise<Measured> {
+    const before = this.#times();
+    const reports = await this.#run(this.#measurement.windowMs, 1);
+    const after = this.#times();
+    this.#verify(reports);
+    const orders = sum(reports, (report) => report.orders);
+    if (orders === 0) throw new Error('nothing was ordered within the window');
+    const startedMs = Math.min(...reports.map((report) => report.startedMs));
+    const elapsedMs = Math.max(...reports.map((report) => report.endedMs)) - startedMs;
+    const spent = (which: keyof Times): number => (after[which] - before[which]) / orders;
+    const cpu = {
+      ...{ producersNs: spent('producers'), shardsNs: spent('shards'), processNs: spent('process') },
+    };
+    return {
+      ...{ ordersPerSecond: (orders / elapsedMs) * 1_000, orders, elapsedMs },
+      busiestShard: this.#busiestShard(reports),
+      cpu: cpu.producersNs > 0 && cpu.shardsNs > 0 ? cpu : undefined,
+      ...{ requestNs: this.#requestNs, roomLeft: this.#room - this.#placedMost },
+    };
+  }
+
+  #times(): Times {
+    return {
+      producers: sum(this.#producers.threads, (thread) => threadTimeNs(thread) ?? 0),
+      shards: sum(this.#shardThreads, (thread) => threadTimeNs(thread) ?? 0),
+      process: processTimeNs(),
+    };
+  }
+
+  /** SKU by SKU: units taken are orders accepted, which are all that were asked for, or all that there were. */
+  #verify(reports: readonly ProducerReport[]): void {
+    for (const [i, sku] of this.#catalogue.get(saleId)!.skus.entries()) this.#verifySku(i, sku, reports);
+  }
+
+  #verifySku(i: number, { sku, row }: CatalogueSku, reports: readonly ProducerReport[]): void {
+    const { stock, sellsOut } = this.#measurement;
+    const { total, available, held } = this.#stock.read(row);
+    const accepted = sum(reports, (report) => report.accepted[i]!);
+    const asked = sum(reports, (report) => report.asked[i]!);
+    const taken = total === stock && held === accepted && total - available === accepted;
+    const due = accepted === Math.min(asked, stock);
+    // One that nobody asked for, with a single hot SKU, has nothing to prove.
+    const scarce = !sellsOut || asked === 0 || asked > stock;
+    if (taken && due && scarce) return;
+    const units = `${total - available} of ${stock} units taken`;
+    throw new Error(`${sku}: ${units}, ${accepted} orders accepted of ${asked}`);
+  }
+
+  /** Of all orders, the share of the shard that accepted most. */
+  #busiestShard(reports: readonly ProducerReport[]): number {
+    const orders = new Float64Array(this.#measurement.shards);
+    for (const [i, { shard }] of this.#catalogue.get(saleId)!.skus.entries()) {
+      orders[shard]! += sum(reports, (report) => report.accepted[i]!);
+    }
+    return Math.max(...orders) / orders.reduce((total, count) => total + count, 0);
+  }
+
+  async close(): Promise<void> {
+    await this.#producers.end();
+    await this.#dispatcher.idle();
+    this.#dispatcher.close();
+    await this.#pool.close();
+  }
 }
 
-try {
-  const before = new Set(threadIds());
-  const producers = startProducers();
-  const pool = startShards();
-  await Promise.all([producers.loaded(), pool.recovered()]);
-  await pool.open();
-  const started = threadIds().filter((thread) => !before.has(thread));
-  const requestNs = await producers.take(await defineSale());
-  const measured = await measure(
-    producers,
-    started.filter((thread) => !producers.threads.includes(thread)),
-  );
-  await producers.end();
-  await dispatcher.idle();
-  dispatcher.close();
-  await pool.close();
-  process.stdout.write(JSON.stringify({ ...measured, requestNs } satisfies Measured));
-} catch (error) {
-  fail(error);
-}
+await serveMeasurement((measurement: Measurement) => MeasuredEngine.open(measurement));

@@ -15,8 +15,6 @@ export interface ProducerTask {
   readonly sellsOut: boolean;
   readonly inFlightMax: number;
   readonly replyDeadlineMs: number;
-  /** Orders that it may place in all. */
-  readonly ordersMax: number;
 }
 
 /** Said once, when it has loaded: now it waits for the sale. */
@@ -37,7 +35,13 @@ export interface ProducerReady {
 }
 
 /** What it is asked to do, again and again; or to end. */
-export type ProducerOrder = { readonly runMs: number } | 'end';
+export type ProducerOrder = ProducerRun | 'end';
+
+export interface ProducerRun {
+  readonly runMs: number;
+  /** Orders that it has room for, since it was started. */
+  readonly ordersMax: number;
+}
 
 /** What it did. Times are of the machine's monotonic clock. */
 export interface ProducerReport {

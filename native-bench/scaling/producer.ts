@@ -20,6 +20,7 @@ import type {
   ProducerOrder,
   ProducerReady,
   ProducerReport,
+  ProducerRun,
   ProducerSale,
   ProducerTask,
 } from './producer-task.js';
@@ -85,9 +86,9 @@ function book(outcomes: OrderOutcomes, from: number): void {
 }
 
 /** One of the batches in flight, again and again. */
-async function place(untilMs: number): Promise<void> {
+async function place(untilMs: number, ordersMax: number): Promise<void> {
   // Who is refused takes no room.
-  while (performance.now() < untilMs && (task.sellsOut || buyers + batchOrders <= task.ordersMax)) {
+  while (performance.now() < untilMs && (task.sellsOut || buyers + batchOrders <= ordersMax)) {
     const from = buyers;
     buyers += batchOrders;
     const requests: OrderRequest[] = new Array(batchOrders);
@@ -105,11 +106,11 @@ function timeRequests(from: number): number {
   return (spentMs * 1e6) / requestsTimed;
 }
 
-async function run(runMs: number): Promise<ProducerReport> {
+async function run({ runMs, ordersMax }: ProducerRun): Promise<ProducerReport> {
   const before = buyers;
   const startedMs = monotonicMs();
   const untilMs = performance.now() + runMs;
-  await Promise.all(Array.from({ length: batchesInFlight }, () => place(untilMs)));
+  await Promise.all(Array.from({ length: batchesInFlight }, () => place(untilMs, ordersMax)));
   const endedMs = monotonicMs();
   if (defects.length > 0) throw new Error('a reply could not be handled', { cause: defects[0] });
   return { startedMs, endedMs, orders: buyers - before, accepted, asked };
@@ -121,7 +122,7 @@ parentPort!.on('message', (message: ProducerOrder) => {
     parentPort!.close();
     return;
   }
-  void run(message.runMs).then((report) => parentPort!.postMessage(report));
+  void run(message).then((report) => parentPort!.postMessage(report));
 });
 timeRequests(0);
 // Twice: the first time it is not compiled yet.

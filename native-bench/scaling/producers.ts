@@ -7,6 +7,7 @@ import type {
   ProducerOrder,
   ProducerReady,
   ProducerReport,
+  ProducerRun,
   ProducerSale,
   ProducerTask,
 } from './producer-task.js';
@@ -42,9 +43,9 @@ export class Producers {
   }
 
   /** All of them at once, until the last one has its last reply. */
-  async run(runMs: number): Promise<ProducerReport[]> {
+  async run(run: ProducerRun): Promise<ProducerReport[]> {
     const reports = this.#workers.map((worker) => word<ProducerReport>(worker));
-    for (const worker of this.#workers) worker.postMessage({ runMs } satisfies ProducerOrder);
+    for (const worker of this.#workers) worker.postMessage(run satisfies ProducerOrder);
     return await Promise.all(reports);
   }
 

@@ -2,19 +2,25 @@
 import type { BenchRun, Contender } from '../harness/bench.js';
 import { type Cores, pinTo } from '../harness/cores.js';
 import type { Profile } from '../harness/profile.js';
+import type { Running } from '../harness/running.js';
 import { median } from '../harness/statistics.js';
-import { type Measured, type Measurement, run as measure } from './measurement.js';
+import { bytesNeeded, fitsMemory } from './core-steps.js';
+import { EngineProcess, type Measured, type Measurement } from './measurement.js';
 
 /** As many as one sale may have, so that they spread evenly over any number of shards. */
 export const skus = 1_024;
 const stockPerSku = 1_000_000_000;
 /** Of SKUs that are to sell out: few, and little of each. */
 const scarce = { skus: 64, stock: 50, windowMs: 250 } as const;
-/** More than a shard has ever done. */
-const ordersPerSecondMax = 4_000_000;
+/** About what a shard does at most; what is faster gets a fresh process the sooner. */
+const ordersPerSecondMax = 2_000_000;
 const ordersPerShardLimits = { min: 1 << 18, max: 1 << 24 } as const;
-/** How long a measurement runs before its window, at most: until everything hot is compiled. */
-const warmUpMsMax = 600;
+/** How long a process runs before its first window: until everything hot is compiled, on a slow machine too. */
+const warmUpMs = 1_500;
+/** Windows of one process, where there is memory for those of all contenders at once. */
+const windowsMax = 4;
+/** Those of a contest together take at most so many times what the largest one takes. */
+const processesAtOnce = 5;
 
 export type Setting = Pick<Measurement, 'shards' | 'producers' | 'demand' | 'durability'>;
 
@@ -31,16 +37,20 @@ export class Study {
     this.#taskset = taskset;
   }
 
-  /** @param cores how many cores the process is kept on */
-  contender(name: string, setting: Setting, cores: number): Contender {
+  /**
+   * @param cores how many cores the process is kept on
+   * @param running stops the process after the contest
+   */
+  contender(name: string, setting: Setting, cores: number, running: Running): Contender {
     const results: Measured[] = [];
     this.#measured.set(name, results);
+    const engine = running.add(this.#process(setting, cores, {}));
     return {
       ...{ name, cpus: this.#cpusOf(cores) },
       measure: async (round) => {
-        // Every measurement warms up by itself, in a process of its own: a round before them would warm up nothing.
+        // A process warms up by itself before its first window: a round before them would warm up nothing.
         if (round === 0) return 0;
-        const measured = await this.#measure(setting, cores, {});
+        const measured = await engine.measure();
         results.push(measured);
         return measured.ordersPerSecond;
       },
@@ -50,10 +60,15 @@ export class Study {
   /** Sells a small stock out to a large demand. Throws where not exactly the stock was sold. */
   async sellOut(setting: Setting, cores: number): Promise<void> {
     const { skus, stock, windowMs } = scarce;
-    await this.#measure(setting, cores, { skus, stock, windowMs, sellsOut: true });
+    const engine = this.#process(setting, cores, { skus, stock, windowMs, warmUpMs: 0, sellsOut: true });
+    try {
+      await engine.measure();
+    } finally {
+      await engine.stop();
+    }
   }
 
-  #measure(setting: Setting, cores: number, other: Partial<Measurement>): Promise<Measured> {
+  #process(setting: Setting, cores: number, other: Partial<Measurement>): EngineProcess {
     const measurement: Measurement = {
       ...{ ...setting, skus, stock: stockPerSku, sellsOut: false },
       ...{ ...windowOf(this.#run.profile), folder: this.#run.folder },
@@ -61,7 +76,9 @@ export class Study {
       ...other,
     };
     const pin = this.#taskset === undefined ? [] : pinTo(this.#taskset, this.#cpusOf(cores));
-    return measure(measurement, pin);
+    const { shards, producers } = setting;
+    const bytes = bytesNeeded(shards, producers, measurement.ordersPerShardMax);
+    return new EngineProcess(measurement, pin, fitsMemory(processesAtOnce * bytes) ? windowsMax : 1);
   }
 
   /** The first so many of them, or all where a process cannot be pinned. */
@@ -77,12 +94,12 @@ export class Study {
   }
 }
 
-export function windowOf({ seconds }: Profile): { warmUpMs: number; windowMs: number } {
+export function windowOf({ seconds, measures }: Profile): { warmUpMs: number; windowMs: number } {
   const windowMs = seconds * 300;
-  return { warmUpMs: Math.min(warmUpMsMax, 2 * windowMs), windowMs };
+  return { warmUpMs: measures ? warmUpMs : windowMs, windowMs };
 }
 
-/** Orders that a shard must be able to hold: what the fastest one would get in the time. A power of two. */
+/** Orders that a shard must be able to hold: at least what a fast one gets while it warms up and in a window. A power of two. */
 export function ordersPerShardMax(profile: Profile): number {
   const { warmUpMs, windowMs } = windowOf(profile);
   const orders = 2 ** Math.ceil(Math.log2(((warmUpMs + windowMs) / 1_000) * ordersPerSecondMax));

@@ -28,6 +28,20 @@ test('the round that warms up does not count', async () => {
   expect(figures).toEqual([{ name: 'a', rounds: [1, 2, 3], median: 2, min: 1, max: 3 }]);
 });
 
+test('a contest that asks for many rounds has as many as the profile says, and its ratios too', async () => {
+  const run = new BenchRun({ ...quick, rounds: 1, manyRounds: 3 }, '/nowhere', () => undefined);
+  const contenders = [always('a', 6), always('b', 3)];
+  const { figures, ratios } = await run.contest({
+    ...{ ...orders, contenders, manyRounds: true },
+    ratios: [{ of: 'a', to: 'b' }],
+  });
+  expect(figures.map(({ rounds }) => rounds)).toEqual([
+    [6, 6, 6],
+    [3, 3, 3],
+  ]);
+  expect(ratios[0]!.rounds).toEqual([2, 2, 2]);
+});
+
 test('a ratio is the median of what each round says, not of the medians', async () => {
   const contenders = [
     { name: 'fast', measure: (round: number) => [0, 10, 30, 80][round]! },
