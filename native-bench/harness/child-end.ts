@@ -42,6 +42,11 @@ export async function serveMeasurement<Settings, Value>(
   say({});
 }
 
+/** Ends this process, because of something that went wrong beside any question. */
+export function die(error: unknown): void {
+  say(failure(error), () => process.exit(1));
+}
+
 function say(answer: Answer, said?: () => void): void {
   process.send!(answer, undefined, undefined, said);
 }

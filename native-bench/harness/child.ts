@@ -2,7 +2,6 @@
  * A measurement in a process of its own: its heap, its compiled code and what it patches are nobody else's. This is the
  * benchmark's end, which asks for one round at a time.
  */
-import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Answer, Measurement, Question } from './child-end.js';
@@ -11,12 +10,53 @@ import { type Started, startProgram } from './programs.js';
 /** How long a child may take to close what it started. */
 const closeMsMax = 20_000;
 
-/** A process that measures. Whoever starts one stops it. */
+interface Asked {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** A process that measures, asked for one thing at a time. Whoever starts one stops it. */
 export class MeasuringChild<Value> {
   readonly #started: Started;
+  #asked: Asked | undefined = undefined;
+  /** Why it is of no more use: it says so itself, or it is gone, maybe while nobody asks. */
+  #failure: Error | undefined = undefined;
 
   private constructor(started: Started) {
     this.#started = started;
+    const { child } = started;
+    child.on('message', (answer: Answer) => {
+      if ('error' in answer) this.#fail(new Error(answer.error));
+      else this.#asked?.resolve(answer.value);
+    });
+    child.once('exit', (code, by) => {
+      const gone = () => this.#fail(new Error(`a measurement's process ended with ${code ?? by}`));
+      // What it said last is on its way until then.
+      if (child.connected) child.once('disconnect', gone);
+      else gone();
+    });
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#asked?.reject(this.#failure);
+  }
+
+  async #answer(): Promise<unknown> {
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      return await new Promise((resolve, reject) => {
+        this.#asked = { resolve, reject };
+      });
+    } finally {
+      this.#asked = undefined;
+    }
+  }
+
+  async #ask(question: Question): Promise<unknown> {
+    const answered = this.#answer();
+    if (this.#failure === undefined) this.#started.child.send(question);
+    return await answered;
   }
 
   /**
@@ -32,25 +72,28 @@ export class MeasuringChild<Value> {
   ): Promise<MeasuringChild<Value>> {
     const [command, ...args] = [...pin, process.execPath, fileURLToPath(module), JSON.stringify(settings)];
     const started = startProgram(command!, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    const measuring = new MeasuringChild<Value>(started);
     try {
-      await started.spawned;
       // Opened, once it says the first word.
-      await answerOf(started);
+      const opened = measuring.#answer();
+      opened.catch(() => undefined);
+      await started.spawned;
+      await opened;
     } catch (error) {
       await started.stop();
       throw error;
     }
-    return new MeasuringChild(started);
+    return measuring;
   }
 
-  /** @throws Error where what was computed is wrong */
+  /** @throws Error where what was computed is wrong, or what the process died of */
   async measure(round: number): Promise<Value> {
-    return (await ask(this.#started, { round })) as Value;
+    return (await this.#ask({ round })) as Value;
   }
 
-  /** Lets it end what it has started. */
+  /** @throws Error what failed as it ended what it had started, or that this took too long */
   async close(): Promise<void> {
-    await Promise.race([ask(this.#started, { close: true }), tooLate()]);
+    await Promise.race([this.#ask({ close: true }), tooLate()]);
   }
 
   readonly stop = (): Promise<void> => this.#started.stop();
@@ -75,29 +118,4 @@ export async function measureInChild<Settings, Value, Result>(
 async function tooLate(): Promise<never> {
   await delay(closeMsMax, undefined, { ref: false });
   throw new Error(`it did not close within ${closeMsMax} ms`);
-}
-
-async function ask(started: Started, question: Question): Promise<unknown> {
-  const answered = answerOf(started);
-  started.child.send(question);
-  return await answered;
-}
-
-async function answerOf({ child }: Started): Promise<unknown> {
-  const heard = new AbortController();
-  const { signal } = heard;
-  try {
-    const [answer] = (await Promise.race([once(child, 'message', { signal }), ended(child, signal)])) as [
-      Answer,
-    ];
-    if ('error' in answer) throw new Error(answer.error);
-    return answer.value;
-  } finally {
-    heard.abort();
-  }
-}
-
-async function ended(child: Started['child'], signal: AbortSignal): Promise<never> {
-  const [code, by] = (await once(child, 'exit', { signal })) as [number | null, string | null];
-  throw new Error(`a measurement's process ended with ${code ?? by}`);
 }

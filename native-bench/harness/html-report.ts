@@ -18,8 +18,7 @@ export function htmlReport(report: Report): string {
 <title>leiniao benchmarks, ${startedAt}</title>
 <style>${style}</style>
 <h1>leiniao benchmarks</h1>
-<p class="soft"><time datetime="${startedAt}">${startedAt.replace('T', ' ')}</time> · profile ${profile.name}: ${profile.rounds}
-to ${profile.manyRounds} rounds · took ${seconds(spentMs)}</p>
+<p class="soft"><time datetime="${startedAt}">${startedAt.replace('T', ' ')}</time> · profile ${profile.name}: ${roundsText(profile)} · took ${seconds(spentMs)}</p>
 <dl>${machineLines(report.machine).map(fact)}</dl>
 ${profile.measures ? '' : html`<p class="box warn">Profile ${profile.name} checks what was computed. Its figures mean nothing.</p>`}
 ${toCome.length === 0 ? '' : html`<p class="box warn">Not finished: ${toCome.join(', ')} had not run when this was written.</p>`}
@@ -150,4 +149,10 @@ ${curves.lines.map(({ name, projection, points }) =>
   ),
 )}</table></div></details>
 `;
+}
+
+function roundsText({ rounds, manyRounds }: Profile): string {
+  return rounds === manyRounds
+    ? `${rounds} round${rounds === 1 ? '' : 's'}`
+    : `${rounds} to ${manyRounds} rounds`;
 }

@@ -1,7 +1,7 @@
 /**
  * The process of a measurement: shards in their pool and producers in threads of their own, put together as the engine
- * does it, but with several acceptors. It is warm when it says that it has opened; every round is a window. Where a thread
- * fails it ends at once, and all its threads with it.
+ * does it, but with several acceptors. It is warm when it says that it has opened; every round is a window. Where a shard
+ * fails it ends at once, and all its threads with it; where a producer fails it says so, and is ended by who started it.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { ShardPool } from '#dist/engine/shard-pool.js';
 import { allocateSharedMemory, type SharedMemory } from '#dist/memory/shared-memory.js';
 import { StockTable } from '#dist/memory/stock-table.js';
 import { Catalogue, type CatalogueSku, recordOf, type SaleRecord } from '#dist/sale/catalogue.js';
-import { type Measurement as ServedMeasurement, serveMeasurement } from '../harness/child-end.js';
+import { die, type Measurement as ServedMeasurement, serveMeasurement } from '../harness/child-end.js';
 import { processTimeNs, threadIds, threadTimeNs } from './cpu-times.js';
 import { sharesOf } from './demand.js';
 import { inFlightMax, type Measured, type Measurement } from './measurement.js';
@@ -27,11 +27,8 @@ const mainAcceptor = 0;
 const replyDeadlineMs = 60_000;
 /** Of the room for orders, what producers may use up, and what of that while they warm up. */
 const roomUsed = { inAll: 0.8, warmUp: 0.5 } as const;
-
-function fail(error: unknown): never {
-  process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
-  process.exit(1);
-}
+/** Where all is to be sold out: orders by unit of stock. The SKU that is drawn least gets more than one, too. */
+const demandOfStock = 3;
 
 /** Sums a column. */
 const sum = <T>(rows: readonly T[], column: (row: T) => number): number =>
@@ -55,8 +52,8 @@ function startShards(measurement: Measurement, memory: SharedMemory, clock: Cloc
       ...{ storePath: join(folder, `shard-${shard}`), restarted: false, flushDelayMs: 10 },
     })),
     events: {
-      failed: (_, error) => fail(error),
-      closedBadly: (_, error) => fail(error),
+      failed: (_, error) => die(error),
+      closedBadly: (_, error) => die(error),
       reopened: () => undefined,
     },
   });
@@ -78,6 +75,11 @@ function roomOf({ shards, producers, demand, skus, ordersPerShardMax }: Measurem
   return Math.floor((ordersPerShardMax * roomUsed.inAll) / busiest / producers);
 }
 
+/** Orders of each producer that ask for several times the stock of every SKU. */
+function ordersToSellOut({ skus, stock, producers }: Measurement): number {
+  return Math.ceil((demandOfStock * skus * stock) / producers);
+}
+
 interface Times {
   readonly producers: number;
   readonly shards: number;
@@ -95,13 +97,14 @@ class MeasuredEngine implements ServedMeasurement<Measured> {
   readonly #room: number;
   #shardThreads: readonly string[] = [];
   #requestNs = 0;
-  /** Orders of the producer that has placed most. */
-  #placedMost = 0;
+  /** By producer: orders placed. */
+  readonly #placed: number[];
 
   private constructor(measurement: Measurement) {
     const { shards, producers, ordersPerShardMax } = measurement;
     this.#measurement = measurement;
     this.#room = roomOf(measurement);
+    this.#placed = new Array(producers).fill(0);
     const memory = allocateSharedMemory({
       ...{ shards, acceptors: 1 + producers, inFlightMax, keysPerShardMax: ordersPerShardMax },
       hashSeed: 7,
@@ -111,11 +114,11 @@ class MeasuredEngine implements ServedMeasurement<Measured> {
     this.#catalogue = new Catalogue(shards);
     this.#stock = new StockTable(memory.stock);
     this.#dispatcher = new Dispatcher({
-      ...{ memory, acceptor: mainAcceptor, inFlightMax, replyDeadlineMs, clock, onDefect: fail },
+      ...{ memory, acceptor: mainAcceptor, inFlightMax, replyDeadlineMs, clock, onDefect: die },
     });
     this.#control = new SaleControl({
       ...{ catalogue: this.#catalogue, dispatcher: this.#dispatcher, stock: this.#stock },
-      ...{ records: undefined, clock, onFailure: fail },
+      ...{ records: undefined, clock, onFailure: die },
     });
     this.#producers = startProducers(measurement, memory, origin);
     this.#pool = startShards(measurement, memory, origin);
@@ -136,7 +139,7 @@ class MeasuredEngine implements ServedMeasurement<Measured> {
     this.#shardThreads = started.filter((thread) => !producers.threads.includes(thread));
     this.#requestNs = await producers.take(await this.#defineSale());
     const { warmUpMs } = this.#measurement;
-    if (warmUpMs > 0) await this.#run(warmUpMs, roomUsed.warmUp);
+    if (warmUpMs > 0) await this.#run(warmUpMs, roomUsed.warmUp, 0);
   }
 
   async #defineSale(): Promise<SaleRecord> {
@@ -150,16 +153,21 @@ class MeasuredEngine implements ServedMeasurement<Measured> {
     return recordOf(this.#catalogue.get(saleId)!);
   }
 
-  /** @param share of the room, what may be used up by the end of it */
-  async #run(runMs: number, share: number): Promise<ProducerReport[]> {
-    const reports = await this.#producers.run({ runMs, ordersMax: Math.floor(this.#room * share) });
-    this.#placedMost += Math.max(...reports.map(({ orders }) => orders));
+  /**
+   * @param share of the room, what may be used up by the end of it
+   * @param ordersMin orders of each producer, however long they take
+   */
+  async #run(runMs: number, share: number, ordersMin: number): Promise<ProducerReport[]> {
+    const ordersMax = Math.floor(this.#room * share);
+    const reports = await this.#producers.run({ runMs, ordersMin, ordersMax });
+    for (const [producer, { orders }] of reports.entries()) this.#placed[producer]! += orders;
     return reports;
   }
 
   async measure(): Promise<Measured> {
+    const { windowMs, sellsOut } = this.#measurement;
     const before = this.#times();
-    const reports = await this.#run(this.#measurement.windowMs, 1);
+    const reports = await this.#run(windowMs, 1, sellsOut ? ordersToSellOut(this.#measurement) : 0);
     const after = this.#times();
     this.#verify(reports);
     const orders = sum(reports, (report) => report.orders);
@@ -174,7 +182,7 @@ class MeasuredEngine implements ServedMeasurement<Measured> {
       ...{ ordersPerSecond: (orders / elapsedMs) * 1_000, orders, elapsedMs },
       busiestShard: this.#busiestShard(reports),
       cpu: cpu.producersNs > 0 && cpu.shardsNs > 0 ? cpu : undefined,
-      ...{ requestNs: this.#requestNs, roomLeft: this.#room - this.#placedMost },
+      ...{ requestNs: this.#requestNs, roomLeft: this.#room - Math.max(...this.#placed) },
     };
   }
 
@@ -199,8 +207,9 @@ class MeasuredEngine implements ServedMeasurement<Measured> {
     const taken = total === stock && held === accepted && total - available === accepted;
     const due = accepted === Math.min(asked, stock);
     // One that nobody asked for, with a single hot SKU, has nothing to prove.
-    const scarce = !sellsOut || asked === 0 || asked > stock;
-    if (taken && due && scarce) return;
+    if (sellsOut && asked > 0 && asked <= stock)
+      throw new Error(`${sku}: only ${asked} orders were placed for ${stock} units, which proves nothing`);
+    if (taken && due) return;
     const units = `${total - available} of ${stock} units taken`;
     throw new Error(`${sku}: ${units}, ${accepted} orders accepted of ${asked}`);
   }

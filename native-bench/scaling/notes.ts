@@ -1,16 +1,17 @@
 /** Sentences about the figures of scaling: how they were measured, what bounds them, and what they are not. */
-import type { BenchRun, Contender } from '../harness/bench.js';
+import type { BenchRun } from '../harness/bench.js';
 import type { Cores } from '../harness/cores.js';
 import { isInMemory } from '../harness/disk.js';
 import { coresText } from './core-steps.js';
 import { zipfExponent } from './demand.js';
 import { type Fit, projectionNotes, type Step } from './projection.js';
-import { type Study, skus, windowOf } from './study.js';
+import { type Study, skus, windowOf, windowsMax } from './study.js';
 
 export function noteMethod(run: BenchRun, { cpus, whole }: Cores): void {
   const { warmUpMs, windowMs } = windowOf(run.profile);
   run.note(
-    `${windowMs} ms after ${warmUpMs} ms of warm-up, from the first producer's start to the last reply of the slowest; ` +
+    `${windowMs} ms, from the first producer's start to the last reply of the slowest; up to ${windowsMax} such windows in ` +
+      `a process (one where memory is short), which was warmed up for ${warmUpMs} ms or to half of its room for orders; ` +
       `${skus} SKUs, every order by a buyer of its own, 4 batches of 512 orders in flight for each producer.`,
   );
   run.note(
@@ -34,9 +35,9 @@ export function noteUnpinned(run: BenchRun, { cpus }: Cores, cores: number): voi
 }
 
 /** Who spends how much CPU on an order: that holds on a busy machine too, where rates do not. */
-export function noteCosts(run: BenchRun, study: Study, contenders: readonly Contender[]): void {
+export function noteCosts(run: BenchRun, study: Study, entries: readonly { readonly name: string }[]): void {
   if (!run.profile.measures) return;
-  for (const { name } of contenders) {
+  for (const { name } of entries) {
     const producers = study.median(name, ({ cpu }) => cpu?.producersNs);
     const shards = study.median(name, ({ cpu }) => cpu?.shardsNs);
     const all = study.median(name, ({ cpu }) => cpu?.processNs);

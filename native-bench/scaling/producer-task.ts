@@ -39,6 +39,8 @@ export type ProducerOrder = ProducerRun | 'end';
 
 export interface ProducerRun {
   readonly runMs: number;
+  /** Orders that it places even where that takes longer. */
+  readonly ordersMin: number;
   /** Orders that it has room for, since it was started. */
   readonly ordersMax: number;
 }

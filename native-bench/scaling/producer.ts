@@ -86,9 +86,12 @@ function book(outcomes: OrderOutcomes, from: number): void {
 }
 
 /** One of the batches in flight, again and again. */
-async function place(untilMs: number, ordersMax: number): Promise<void> {
+async function place(untilMs: number, ordersUntil: number, ordersMax: number): Promise<void> {
   // Who is refused takes no room.
-  while (performance.now() < untilMs && (task.sellsOut || buyers + batchOrders <= ordersMax)) {
+  while (
+    (performance.now() < untilMs || buyers < ordersUntil) &&
+    (task.sellsOut || buyers + batchOrders <= ordersMax)
+  ) {
     const from = buyers;
     buyers += batchOrders;
     const requests: OrderRequest[] = new Array(batchOrders);
@@ -106,11 +109,13 @@ function timeRequests(from: number): number {
   return (spentMs * 1e6) / requestsTimed;
 }
 
-async function run({ runMs, ordersMax }: ProducerRun): Promise<ProducerReport> {
+async function run({ runMs, ordersMin, ordersMax }: ProducerRun): Promise<ProducerReport> {
   const before = buyers;
   const startedMs = monotonicMs();
   const untilMs = performance.now() + runMs;
-  await Promise.all(Array.from({ length: batchesInFlight }, () => place(untilMs, ordersMax)));
+  await Promise.all(
+    Array.from({ length: batchesInFlight }, () => place(untilMs, before + ordersMin, ordersMax)),
+  );
   const endedMs = monotonicMs();
   if (defects.length > 0) throw new Error('a reply could not be handled', { cause: defects[0] });
   return { startedMs, endedMs, orders: buyers - before, accepted, asked };

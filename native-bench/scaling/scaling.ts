@@ -2,11 +2,10 @@
  * How the engine scales with cores, in process: N shards and N producers on N cores; shards alone; demand that is spread
  * or is not; durability memory and fsync. A process of its own measures each, kept on its cores.
  */
-import type { Bench, BenchRun, Contender, Contest } from '../harness/bench.js';
+import type { Bench, BenchRun } from '../harness/bench.js';
 import { type Cores, coresOfMachine } from '../harness/cores.js';
 import { findProgram } from '../harness/programs.js';
 import type { ContestResult } from '../harness/report.js';
-import { type Running, whileRunning } from '../harness/running.js';
 import { bytesNeeded, coreSteps, coresText, fitsMemory } from './core-steps.js';
 import {
   noteBusiestShard,
@@ -18,7 +17,7 @@ import {
   noteUnpinned,
 } from './notes.js';
 import { fitOf, measuredLine, projectedLines, type Step } from './projection.js';
-import { ordersPerShardMax, type Setting, Study } from './study.js';
+import { type Entry, ordersPerShardMax, type Setting, Study } from './study.js';
 
 export const scaling: Bench = {
   name: 'scaling',
@@ -61,33 +60,17 @@ function stepsOf(run: BenchRun, cores: Cores, pins: boolean): number[] {
   return [most];
 }
 
-/** A contest of processes that end with it. */
-async function hold(
-  run: BenchRun,
-  contendersIn: (running: Running) => Contender[],
-  { name, ratios }: Pick<Contest, 'name' | 'ratios'>,
-): Promise<{ contest: ContestResult; contenders: readonly Contender[] }> {
-  return await whileRunning(async (running) => {
-    const contenders = contendersIn(running);
-    const contest = await run.contest({
-      ...{ name, unit: 'orders/s', better: 'higher', manyRounds: true, contenders },
-      ...(ratios === undefined ? {} : { ratios }),
-    });
-    return { contest, contenders };
-  });
-}
-
 /** N shards and N producers on N cores, and at all cores what becomes of it when demand is not spread. */
 async function byCores(run: BenchRun, study: Study, steps: readonly number[]): Promise<Step[]> {
   const full = steps.at(-1)!;
   const zipf = `${coresText(full)}, Zipf demand`;
   const hot = `${coresText(full)}, one hot SKU`;
-  const contendersIn = (running: Running): Contender[] => [
-    ...steps.map((n) => study.contender(coresText(n), setting(n), n, running)),
-    study.contender(zipf, { ...setting(full), demand: 'zipf' }, full, running),
-    study.contender(hot, { ...setting(full), demand: 'hot' }, full, running),
+  const entries: readonly Entry[] = [
+    ...steps.map((n) => ({ name: coresText(n), setting: setting(n), cores: n })),
+    { name: zipf, setting: { ...setting(full), demand: 'zipf' }, cores: full },
+    { name: hot, setting: { ...setting(full), demand: 'hot' }, cores: full },
   ];
-  const { contest, contenders } = await hold(run, contendersIn, {
+  const contest = await study.contest(entries, {
     name: 'memory: N shards, N producers, N cores',
     ratios: [
       ...steps.slice(1).map((n) => ({
@@ -98,7 +81,7 @@ async function byCores(run: BenchRun, study: Study, steps: readonly number[]): P
       { of: hot, to: coresText(full) },
     ],
   });
-  noteCosts(run, study, contenders);
+  noteCosts(run, study, entries);
   for (const name of [zipf, hot]) noteBusiestShard(run, study, name, full);
   const found = stepsIn(contest, steps, coresText);
   keepEfficiency(run, 'memory', found);
@@ -110,13 +93,14 @@ async function shardsAlone(run: BenchRun, study: Study, full: number): Promise<v
   const name = (shards: number): string => (shards === 1 ? '1 shard' : `${shards} shards`);
   const ends = coreSteps(full, full, false).filter((n) => n === 1 || n === full || n * 2 === full);
   const counts = run.profile.measures ? ends : [full];
-  const contendersIn = (running: Running): Contender[] =>
-    counts.map((n) => study.contender(name(n), { ...setting(full), shards: n, producers: 1 }, full, running));
-  const { contenders } = await hold(run, contendersIn, {
+  const entries = counts.map((n) => ({
+    ...{ name: name(n), setting: { ...setting(full), shards: n, producers: 1 }, cores: full },
+  }));
+  await study.contest(entries, {
     name: `memory: N shards, 1 producer, ${coresText(full)}`,
     ratios: counts.slice(1).map((n) => ({ of: name(n), to: name(1) })),
   });
-  noteCosts(run, study, contenders);
+  noteCosts(run, study, entries);
 }
 
 /** As by cores, with every order on disk before it is answered. */
@@ -125,9 +109,12 @@ async function onDisk(run: BenchRun, study: Study, steps: readonly number[]): Pr
   // A machine with many cores has one disk: its ends say enough in little time.
   const ends =
     run.profile.name === 'full' ? steps : steps.filter((n) => n === steps[0] || n === steps.at(-1));
-  const contendersIn = (running: Running): Contender[] =>
-    ends.map((n) => study.contender(name(n), { ...setting(n), durability: 'fsync' }, n, running));
-  const { contest } = await hold(run, contendersIn, {
+  const entries = ends.map(
+    (n): Entry => ({
+      ...{ name: name(n), setting: { ...setting(n), durability: 'fsync' }, cores: n },
+    }),
+  );
+  const contest = await study.contest(entries, {
     name: 'fsync: N shards, N producers, N cores',
     ratios: ends.slice(1).map((n) => ({ of: name(n), to: name(ends[0]!) })),
   });

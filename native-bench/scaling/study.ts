@@ -1,28 +1,35 @@
 /** Makes contenders out of measurements, and keeps what each of them measured beside its rate. */
-import type { BenchRun, Contender } from '../harness/bench.js';
+import type { BenchRun, Contender, Contest } from '../harness/bench.js';
 import { type Cores, pinTo } from '../harness/cores.js';
 import type { Profile } from '../harness/profile.js';
-import type { Running } from '../harness/running.js';
+import type { ContestResult } from '../harness/report.js';
+import { whileRunning } from '../harness/running.js';
 import { median } from '../harness/statistics.js';
 import { bytesNeeded, fitsMemory } from './core-steps.js';
-import { EngineProcess, type Measured, type Measurement } from './measurement.js';
+import { EngineProcess } from './engine-child.js';
+import type { Measured, Measurement } from './measurement.js';
 
 /** As many as one sale may have, so that they spread evenly over any number of shards. */
 export const skus = 1_024;
 const stockPerSku = 1_000_000_000;
 /** Of SKUs that are to sell out: few, and little of each. */
-const scarce = { skus: 64, stock: 50, windowMs: 250 } as const;
+const scarce = { skus: 64, stock: 50, windowMs: 0, warmUpMs: 0 } as const;
 /** About what a shard does at most; what is faster gets a fresh process the sooner. */
 const ordersPerSecondMax = 2_000_000;
 const ordersPerShardLimits = { min: 1 << 18, max: 1 << 24 } as const;
 /** How long a process runs before its first window: until everything hot is compiled, on a slow machine too. */
 const warmUpMs = 1_500;
-/** Windows of one process, where there is memory for those of all contenders at once. */
-const windowsMax = 4;
-/** Those of a contest together take at most so many times what the largest one takes. */
-const processesAtOnce = 5;
+/** Windows of one process, where there is memory for those of all contenders at once; else one. */
+export const windowsMax = 4;
 
 export type Setting = Pick<Measurement, 'shards' | 'producers' | 'demand' | 'durability'>;
+
+/** What takes part in a contest, kept on so many cores. */
+export interface Entry {
+  readonly name: string;
+  readonly setting: Setting;
+  readonly cores: number;
+}
 
 export class Study {
   readonly #run: BenchRun;
@@ -37,14 +44,29 @@ export class Study {
     this.#taskset = taskset;
   }
 
-  /**
-   * @param cores how many cores the process is kept on
-   * @param running stops the process after the contest
-   */
-  contender(name: string, setting: Setting, cores: number, running: Running): Contender {
+  /** A contest of engines, each in a process of its own, which ends with it. */
+  async contest(
+    entries: readonly Entry[],
+    contest: Pick<Contest, 'name' | 'ratios'>,
+  ): Promise<ContestResult> {
+    const bytes = entries.reduce((total, { setting }) => total + this.#bytes(setting), 0);
+    const windows = fitsMemory(bytes) ? windowsMax : 1;
+    return await whileRunning(async (running) => {
+      const engines = entries.map(({ setting, cores }) =>
+        running.add(this.#process(setting, cores, windows, {})),
+      );
+      const contenders = entries.map(({ name, cores }, i) => this.#contender(name, engines[i]!, cores));
+      const result = await this.#run.contest({
+        ...{ ...contest, unit: 'orders/s', better: 'higher', manyRounds: true, contenders },
+      });
+      for (const engine of engines) await engine.close();
+      return result;
+    });
+  }
+
+  #contender(name: string, engine: EngineProcess, cores: number): Contender {
     const results: Measured[] = [];
     this.#measured.set(name, results);
-    const engine = running.add(this.#process(setting, cores, {}));
     return {
       ...{ name, cpus: this.#cpusOf(cores) },
       measure: async (round) => {
@@ -59,16 +81,20 @@ export class Study {
 
   /** Sells a small stock out to a large demand. Throws where not exactly the stock was sold. */
   async sellOut(setting: Setting, cores: number): Promise<void> {
-    const { skus, stock, windowMs } = scarce;
-    const engine = this.#process(setting, cores, { skus, stock, windowMs, warmUpMs: 0, sellsOut: true });
+    const engine = this.#process(setting, cores, 1, { ...scarce, sellsOut: true });
     try {
+      // It closes after its only window.
       await engine.measure();
     } finally {
       await engine.stop();
     }
   }
 
-  #process(setting: Setting, cores: number, other: Partial<Measurement>): EngineProcess {
+  #bytes({ shards, producers }: Setting): number {
+    return bytesNeeded(shards, producers, ordersPerShardMax(this.#run.profile));
+  }
+
+  #process(setting: Setting, cores: number, windows: number, other: Partial<Measurement>): EngineProcess {
     const measurement: Measurement = {
       ...{ ...setting, skus, stock: stockPerSku, sellsOut: false },
       ...{ ...windowOf(this.#run.profile), folder: this.#run.folder },
@@ -76,9 +102,7 @@ export class Study {
       ...other,
     };
     const pin = this.#taskset === undefined ? [] : pinTo(this.#taskset, this.#cpusOf(cores));
-    const { shards, producers } = setting;
-    const bytes = bytesNeeded(shards, producers, measurement.ordersPerShardMax);
-    return new EngineProcess(measurement, pin, fitsMemory(processesAtOnce * bytes) ? windowsMax : 1);
+    return new EngineProcess(measurement, pin, windows);
   }
 
   /** The first so many of them, or all where a process cannot be pinned. */

@@ -8,7 +8,7 @@ import { admit } from './admission.js';
 import type { Waiter } from './dispatcher.js';
 import type { ReplySink } from './in-flight.js';
 import { notFoundIn, type OrderContext, receiptedOrderOf, refusalOf } from './order-answers.js';
-import { OrderColumns, type OrderPlace } from './order-columns.js';
+import { OrderColumns } from './order-columns.js';
 import { OrderOutcomes } from './order-outcomes.js';
 
 /** The token of each reply is the order's index. */
@@ -70,15 +70,12 @@ export class PlaceBatch implements ReplySink, Waiter {
     const place = orders.place(from);
     if (place === undefined) return this.#refuseWith(from, to, (index) => orders.malformed(index)!);
     const sku = context.catalogue.sku(place.sale, place.sku);
-    if (sku === undefined) return this.#refuseWith(from, to, () => this.#notFound(place));
+    if (sku === undefined)
+      return this.#refuseWith(from, to, () => notFoundIn(context.catalogue.get(place.sale)));
     const outcome = admit(sku, context, orders.keyed(from), nowMs);
     if (outcome !== Outcome.done) return this.#refuse(from, to, outcome);
     const sent = context.dispatcher.placePacked(sku, orders, from, to, this, orders.length > 1);
     return sent === 'recovering' ? this.#refuse(from, to, Outcome.shardRecovering) : sent;
-  }
-
-  #notFound({ sale }: OrderPlace): Refusal {
-    return notFoundIn(this.#context.catalogue.get(sale));
   }
 
   #refuse(from: number, to: number, outcome: Outcome): number {

@@ -92,7 +92,7 @@ describe('one byte that says something else is found, and nobody starts with les
   ];
   const home = makeTempDir();
   let results: Result[];
-  let changed: Buffer[];
+  let spoilt: Buffer[];
   beforeAll(async () => {
     for (const commits of new Set(damages.map(([, , count = 60]) => count)))
       await journalOf(join(home, `${commits}`), commits);
@@ -104,7 +104,7 @@ describe('one byte that says something else is found, and nobody starts with les
       writeFileSync(data(path), bytes);
       return path;
     });
-    changed = paths.map((path) => readFileSync(data(path)));
+    spoilt = paths.map((path) => readFileSync(data(path)));
     results = openAll(paths, 'append');
   });
   afterAll(() => removeTempDir(home));
@@ -119,7 +119,7 @@ describe('one byte that says something else is found, and nobody starts with les
 
   test.each(damages.map(([what], i) => [what, i] as const))('%s', (_, i) => {
     expect(results[i]).toMatchObject({ code: 'data_dir_damaged' });
-    expect(readFileSync(data(join(home, `damaged-${i}`))).equals(changed[i]!)).toBe(true);
+    expect(readFileSync(data(join(home, `damaged-${i}`))).equals(spoilt[i]!)).toBe(true);
   });
 });
 
@@ -169,9 +169,9 @@ test(`one damaged byte or page anywhere kills nobody, and nothing is read that w
   const paths = damages.map(([at, damage], i) => {
     const path = join(folder, `${i}`);
     cpSync(whole, path, { recursive: true });
-    const changed = Buffer.from(bytes);
-    damage.copy(changed, at);
-    writeFileSync(data(path), changed);
+    const copy = Buffer.from(bytes);
+    damage.copy(copy, at);
+    writeFileSync(data(path), copy);
     return path;
   });
   for (const [i, result] of openAll(paths, 'append').entries()) {
