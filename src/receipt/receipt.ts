@@ -85,7 +85,9 @@ export function parseReceipt(
   }
   const [header, payload, signature, ...more] = text.split('.').map(decodePart);
   if (header === undefined || payload === undefined || signature === undefined || more.length > 0) {
-    return malformed('A receipt has three parts in base64url, with dots between them.');
+    return malformed(
+      'A receipt has three parts in base64url, with dots between them: a character of this one is missing, changed or too many.',
+    );
   }
   const headerText = header.toString('utf8');
   const fields = parseObject(headerText);

@@ -75,7 +75,7 @@ export class DataDir {
       if (options.shards !== undefined && options.shards !== existing.shards) {
         throw new LeiniaoError(
           'invalid_options',
-          `${path} was made with ${existing.shards} shards and cannot be opened with ${options.shards}`,
+          `${path} was made with another number of shards (${existing.shards}), and cannot be opened with ${options.shards}`,
           { issues: [{ path: '/shards', message: `must be ${existing.shards}, as the data folder has` }] },
         );
       }
