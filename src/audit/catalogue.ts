@@ -1,4 +1,4 @@
-/** The catalogue's records as the auditor reads them: MessagePack maps, one per sale, each behind its SHA-256. */
+/** The catalogue's records as the auditor reads them: MessagePack maps, one per sale, each behind a SHA-256. */
 import { createHash } from 'node:crypto';
 import { Unpackr } from 'msgpackr';
 import { openSnapshot } from '../store/lmdb-snapshot.js';
@@ -58,17 +58,19 @@ export async function readCatalogue(folder: Folder): Promise<CatalogueSale[]> {
   const snapshot = await openSnapshot<string>(path, 'sales');
   try {
     const sales: CatalogueSale[] = [];
-    for (const { key, value } of snapshot.records()) sales.push(readSale(key, value));
+    for (const { key, value } of snapshot.records()) sales.push(readSale(folder, key, value));
     return sales.sort((a, b) => a.number - b.number);
   } finally {
     await snapshot.close();
   }
 }
 
-function readSale(id: string, bytes: Buffer): CatalogueSale {
+function readSale({ storeId }: Folder, id: string, bytes: Buffer): CatalogueSale {
   const content = bytes.subarray(hashBytes);
-  if (!createHash('sha256').update(content).digest().equals(bytes.subarray(0, hashBytes))) {
-    return wrong(`the catalogue's record of sale ${id} does not match its hash`);
+  // The store's id is in it, so that no other store's catalogue passes for this one's.
+  const hash = createHash('sha256').update(storeId).update(content).digest();
+  if (!hash.equals(bytes.subarray(0, hashBytes))) {
+    return wrong(`the catalogue's record of sale ${id} does not match its hash, or is another store's`);
   }
   let stored: StoredSale | null;
   try {

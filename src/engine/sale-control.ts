@@ -59,20 +59,28 @@ export class SaleControl implements SaleOperator {
   }
 
   /**
-   * Takes in what is stored and sends it to the shards, which keep what they know already.
+   * Takes in what is stored. The shards need not be open yet.
    *
    * @param known the newest revision that a shard has in its store
-   * @throws LeiniaoError `data_dir_damaged` where the stored sales contradict one another or the shards; `shard_failed`
+   * @throws LeiniaoError `data_dir_damaged` where the stored sales contradict one another or the shards
    */
-  async restore(records: readonly SaleRecord[], known: number): Promise<void> {
+  takeIn(records: readonly SaleRecord[], known: number): void {
     const newest = records.reduce((most, { revision }) => Math.max(most, revision), 0);
     if (known > newest) {
       // The catalogue is always written first. Here the next sale would get the revision, and the orders, of a lost one.
       const message = `the shards know of a change to sales that the catalogue lacks (revision ${known}, its newest is ${newest}): the folder is put together from copies of different moments`;
       throw new LeiniaoError('data_dir_damaged', message);
     }
-    for (const record of records) {
-      const sale = takenIn(this.#catalogue, record);
+    for (const record of records) takeIn(this.#catalogue, record);
+  }
+
+  /**
+   * Sends what was taken in to the shards, which keep what they know already.
+   *
+   * @throws LeiniaoError `shard_failed`
+   */
+  async restore(): Promise<void> {
+    for (const sale of this.#catalogue.sales()) {
       const failed = await this.#tellShards(sale);
       if (failed === undefined) continue;
       throw new LeiniaoError('shard_failed', `sale ${sale.id} could not be restored: ${failed.detail}`);
@@ -324,13 +332,11 @@ export class SaleControl implements SaleOperator {
 }
 
 /** A stored sale, in the catalogue. */
-function takenIn(catalogue: Catalogue, record: SaleRecord): CatalogueSale {
+function takeIn(catalogue: Catalogue, record: SaleRecord): void {
   try {
-    const sale = build(record);
-    catalogue.take(sale);
-    return sale;
+    catalogue.take(build(record));
   } catch (cause) {
-    const message = `the stored sale ${record.id} contradicts the others: ${(cause as Error).message}`;
+    const message = `the stored sale ${record.id} contradicts the others, or the number of shards: ${(cause as Error).message}`;
     throw new LeiniaoError('data_dir_damaged', message, { cause });
   }
 }

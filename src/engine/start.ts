@@ -60,7 +60,8 @@ export async function startParts(options: EngineOptions & { readonly log?: Logge
   try {
     const dataDir = await openDataDir(config, given.shards);
     opened.dataDir = dataDir;
-    const records = dataDir === undefined ? undefined : new CatalogueStore(dataDir.cataloguePath);
+    const records =
+      dataDir === undefined ? undefined : new CatalogueStore(dataDir.cataloguePath, dataDir.storeId);
     opened.records = records;
     const shards = dataDir?.shards ?? config.shards;
     const { durability } = config;
@@ -87,25 +88,27 @@ export async function startParts(options: EngineOptions & { readonly log?: Logge
       events: shardEvents(dispatcher, () => control, log),
     });
     opened.pool = pool;
-    // Whatever is damaged shows before anything is written: a folder that is refused is left as it was.
-    await pool.recovered();
-    const sales = records?.read() ?? [];
-    followStores(origin, clock, memory, log);
-    await pool.open();
-    dataDir?.markComplete();
     const catalogue = new Catalogue(memory.shards);
     const stock = new StockTable(memory.stock);
-    control = new SaleControl({
+    const sales = new SaleControl({
       ...{ catalogue, dispatcher, stock, records, clock },
       onFailure: (error, what) => log.error({ err: error }, what),
     });
-    await control.restore(sales, newestRevision(memory));
+    // Whatever is damaged, or contradicts the rest, shows before anything is written: a folder that is refused is left as
+    // it was.
+    await pool.recovered();
+    sales.takeIn(records?.read() ?? [], newestRevision(memory));
+    followStores(origin, clock, memory, log);
+    await pool.open();
+    dataDir?.markComplete();
+    control = sales;
+    await sales.restore();
     const storeId = dataDir?.storeId ?? randomBytes(16).toString('hex');
     const ids = OrderIds.ofStore(storeId, memory.shards);
     const receipts = signingKey === undefined ? undefined : new ReceiptSigner(signingKey, storeId);
     if (receipts !== undefined) log.info({ keyId: receipts.keyId }, 'orders get receipts');
     const context = { dispatcher, catalogue, stock, ids, clock, receipts };
-    return { config, log, dataDir, records, dispatcher, pool, context, control };
+    return { config, log, dataDir, records, dispatcher, pool, context, control: sales };
   } catch (error) {
     await closeParts(opened);
     throw error;

@@ -44,14 +44,16 @@ interface OpenCatalogue {
 
 export class CatalogueStore {
   readonly #path: string;
+  readonly #storeId: string;
   /** Undefined as long as anything is unsettled, and once closed. */
   #open: OpenCatalogue | undefined;
   /** What may be on disk or not. */
   #unsettled: SealedSale | undefined = undefined;
 
-  /** Opens the catalogue in folder `path`. Throws what `openEnvironment` throws. */
-  constructor(path: string) {
+  /** Opens the catalogue of a store in folder `path`. Throws what `openEnvironment` throws. */
+  constructor(path: string, storeId: string) {
     this.#path = path;
+    this.#storeId = storeId;
     this.#open = openCatalogue(path);
   }
 
@@ -59,7 +61,7 @@ export class CatalogueStore {
   read(): SaleRecord[] {
     const records: SaleRecord[] = [];
     for (const { key, value } of everyRecord(this.#open!.sales)) {
-      records.push(readRecord(key, value));
+      records.push(readRecord(this.#storeId, key, value));
     }
     return records.sort((a, b) => a.number - b.number);
   }
@@ -73,7 +75,7 @@ export class CatalogueStore {
    */
   async put(record: SaleRecord): Promise<void> {
     assert(this.#unsettled === undefined, 'what was not settled comes first');
-    const sale = { id: record.id, bytes: seal(packr.pack(record)) };
+    const sale = { id: record.id, bytes: seal(this.#storeId, packr.pack(record)) };
     requireRoom(this.#path, sale.bytes.length);
     try {
       write(this.#open!, sale);
@@ -153,22 +155,29 @@ function write({ environment, sales, descriptor }: OpenCatalogue, { id, bytes }:
   });
 }
 
-/** A record with the SHA-256 of its content in front: LMDB does not notice a byte that changed. */
-function seal(content: Buffer): Buffer {
-  return Buffer.concat([createHash('sha256').update(content).digest(), content]);
+/**
+ * A record with the SHA-256 of its store's id and its content in front: LMDB does not notice a byte that changed, and
+ * nothing else tells the catalogue of one store from that of another, whose SKUs are in other rows.
+ */
+function seal(storeId: string, content: Buffer): Buffer {
+  return Buffer.concat([hashOf(storeId, content), content]);
 }
 
-function unseal(bytes: Buffer): Buffer {
+function unseal(storeId: string, bytes: Buffer): Buffer {
   const content = bytes.subarray(hashBytes);
-  const hash = createHash('sha256').update(content).digest();
-  if (!hash.equals(bytes.subarray(0, hashBytes))) throw new Error('its content does not match its hash');
+  if (!hashOf(storeId, content).equals(bytes.subarray(0, hashBytes)))
+    throw new Error('its content does not match its hash, or it is another store’s');
   return content;
 }
 
-function readRecord(id: string, bytes: Buffer): SaleRecord {
+function hashOf(storeId: string, content: Buffer): Buffer {
+  return createHash('sha256').update(storeId).update(content).digest();
+}
+
+function readRecord(storeId: string, id: string, bytes: Buffer): SaleRecord {
   let record: Partial<SaleRecord> | null;
   try {
-    record = packr.unpack(unseal(bytes)) as Partial<SaleRecord> | null;
+    record = packr.unpack(unseal(storeId, bytes)) as Partial<SaleRecord> | null;
   } catch (cause) {
     throw new LeiniaoError('data_dir_damaged', `the stored sale ${String(id)} cannot be read`, { cause });
   }

@@ -15,7 +15,7 @@ import { LeiniaoError } from '../errors.js';
 import { syncDir, writeDurably } from './durable-file.js';
 import { requireDatabase } from './lmdb.js';
 
-const dataFormat = 1;
+const dataFormat = 2;
 const metaName = 'leiniao.json';
 /** What a start that was cut off, or the lock, may leave in a folder that is otherwise empty. */
 const ours = /^(lost\+found|lock\.sock|leiniao\.json\.new|\.probe-\d+)$/;

@@ -46,12 +46,12 @@ afterEach(() => {
 });
 
 describe('there is nothing to audit', () => {
-  const description = { format: 1, storeId, shards: 1, complete: true };
+  const description = { format: 2, storeId, shards: 1, complete: true };
 
   test.each<[string, RegExp, (path: string) => void]>([
     ['where there is no folder', /there is no /, (path) => rmSync(path, { recursive: true })],
     ['in an empty folder', /not a leiniao data folder: it has no leiniao\.json/, () => undefined],
-    ['in one of a later format', /data format 2/, (path) => write(path, { ...description, format: 2 })],
+    ['in one of a later format', /data format 3/, (path) => write(path, { ...description, format: 3 })],
     [
       'in one whose description is no JSON',
       /is not JSON/,
@@ -160,7 +160,7 @@ describe('a part that is missing', () => {
 
   test('is worth a note in a folder that was never finished', async () => {
     const path = tempDir();
-    write(path, { format: 1, storeId, shards: 2, complete: false });
+    write(path, { format: 2, storeId, shards: 2, complete: false });
     const { verdict, notes } = await audit(path);
     expect(verdict).toBe('sound');
     expect(notes[0]).toMatch(/the folder is being made/);
@@ -169,7 +169,7 @@ describe('a part that is missing', () => {
 
   test('is wrong where it is damaged, finished or not', async () => {
     const path = await folder();
-    write(path, { format: 1, storeId, shards: 1, complete: false });
+    write(path, { format: 2, storeId, shards: 1, complete: false });
     writeFileSync(join(path, 'shard-000/data.mdb'), 'no database');
     const { verdict, findings } = await audit(path);
     expect(verdict).toBe('wrong');
@@ -197,7 +197,7 @@ describe('a part that is missing', () => {
 /** A byte behind its hash, as records of the catalogue are. */
 function sealed(byte: number): Buffer {
   const content = Buffer.of(byte);
-  return Buffer.concat([createHash('sha256').update(content).digest(), content]);
+  return Buffer.concat([createHash('sha256').update(storeId).update(content).digest(), content]);
 }
 
 test.each<[string, Buffer, RegExp]>([

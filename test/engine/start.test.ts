@@ -213,6 +213,53 @@ describe('an engine does not start', () => {
     },
   );
 
+  /** A folder as a crash leaves it, with orders in its tails, and its catalogue as it was before the last sale was put. */
+  async function crashed(): Promise<{ dataDir: string; catalogueBefore: string }> {
+    const running = tempDir();
+    const options = { dataDir: running, shards: 2, durability: 'commit' as const };
+    const first = await start(options);
+    await first.putSale('s', { skus: ['a', 'b'].map((one) => ({ sku: one, stock: 10 })) });
+    await first.close();
+    const catalogueBefore = join(tempDir(), 'catalogue');
+    cpSync(join(running, 'catalogue'), catalogueBefore, { recursive: true });
+    const second = await start({ ...options, flushDelayMs: 1_000 });
+    await second.putSale('t', { skus: ['a', 'b'].map((one) => ({ sku: one, stock: 10 })) });
+    for (const one of ['a', 'b']) orderOf(await second.placeOrder(order('u', { sale: 't', sku: one })));
+    const dataDir = join(tempDir(), 'copy');
+    cpSync(running, dataDir, { recursive: true });
+    for (const shard of ['shard-000', 'shard-001'])
+      expect(statSync(join(dataDir, shard, 'tail.bin')).size).toBeGreaterThan(0);
+    return { dataDir, catalogueBefore };
+  }
+
+  test.each([
+    [
+      'a catalogue of an earlier moment',
+      (catalogue: string, before: string) => cpSync(before, catalogue, { recursive: true, force: true }),
+    ],
+    [
+      'the catalogue of another store',
+      (catalogue: string) => cpSync(join(model, 'catalogue'), catalogue, { recursive: true, force: true }),
+    ],
+    [
+      'another number of shards in its description',
+      (catalogue: string) => {
+        const meta = join(catalogue, '..', 'leiniao.json');
+        writeFileSync(meta, JSON.stringify({ ...JSON.parse(readFileSync(meta, 'utf8')), shards: 1 }));
+      },
+    ],
+  ])('in a folder with %s, and leaves its tails where they are', async (_, change) => {
+    const { dataDir, catalogueBefore } = await crashed();
+    change(join(dataDir, 'catalogue'), catalogueBefore);
+    const before = contents(dataDir);
+    expect(await failureOf({ dataDir, shards: undefined, durability: 'commit' })).toMatchObject({
+      code: 'data_dir_damaged',
+    });
+    const after = contents(dataDir);
+    const kept = Object.keys(before).filter((name) => !name.endsWith('lock.mdb'));
+    expect(kept.filter((name) => after[name] !== before[name])).toEqual([]);
+  });
+
   test('with less room for orders than the store holds, and says so', async () => {
     const dataDir = tempDir();
     const engine = await startWithSale({ dataDir, durability: 'fsync' }, 2_000);

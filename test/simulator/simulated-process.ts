@@ -109,7 +109,8 @@ export class SimulatedProcess {
     const revisions = Array.from({ length: world.shards }, (_, shard) =>
       process.#threads.newestRevision(shard),
     );
-    const restoring = process.control.restore([...world.records.values()], Math.max(...revisions));
+    process.control.takeIn([...world.records.values()], Math.max(...revisions));
+    const restoring = process.control.restore();
     const note = (): void => {
       restored = true;
     };

@@ -11,6 +11,7 @@ import type { SaleState } from '../../dist/sale/phase.js';
 import { isPrintable } from '../../dist/sale/rules.js';
 import { CatalogueStore, UnsettledPut } from '../../dist/store/catalogue-store.js';
 import { databaseFile } from '../../dist/store/lmdb.js';
+import { storeId } from '../support/commits.js';
 import { runs, seeded } from '../support/random.js';
 import { makeTempDir, removeTempDir, tempDir } from '../support/temp-dir.js';
 import { makeUnreadable } from '../support/unreadable-database.js';
@@ -27,14 +28,25 @@ const record = (id: string, number: number): SaleRecord => ({
 });
 
 test('a new catalogue is empty', async () => {
-  const store = new CatalogueStore(join(tempDir(), 'catalogue'));
+  const store = new CatalogueStore(join(tempDir(), 'catalogue'), storeId);
   expect(store.read()).toEqual([]);
   await store.close();
 });
 
+test('a sale that was stored for another store is refused', async () => {
+  const path = join(tempDir(), 'catalogue');
+  await databaseWith(path, record('s', 1));
+  const other = new CatalogueStore(path, 'f'.repeat(32));
+  expect(() => other.read()).toThrow(expect.objectContaining({ code: 'data_dir_damaged' }));
+  await other.close();
+  const own = new CatalogueStore(path, storeId);
+  expect(own.read()).toEqual([record('s', 1)]);
+  await own.close();
+});
+
 test('a sale of 1,024 SKUs comes back whole', async () => {
   const path = join(tempDir(), 'catalogue');
-  const store = new CatalogueStore(path);
+  const store = new CatalogueStore(path, storeId);
   const skus = Array.from({ length: 1_024 }, (_, i) => ({ sku: `${'x'.repeat(60)}${i}`, stock: i }));
   const large: SaleRecord = {
     ...record('large', 1),
@@ -43,7 +55,7 @@ test('a sale of 1,024 SKUs comes back whole', async () => {
   };
   await store.put(large);
   await store.close();
-  const again = new CatalogueStore(path);
+  const again = new CatalogueStore(path, storeId);
   expect(again.read()).toEqual([large]);
   await again.close();
 });
@@ -82,7 +94,7 @@ describe(seeded('a catalogue on disk'), () => {
     let folders = 0;
     const property = fc.asyncProperty(fc.array(sale, { maxLength: 10 }), async (sales) => {
       const path = join(folder, `${folders++}`);
-      let store = new CatalogueStore(path);
+      let store = new CatalogueStore(path, storeId);
       // By id, in the order of creation.
       const model = new Map<string, SaleRecord>();
       for (const { reopen, ...given } of sales) {
@@ -98,7 +110,7 @@ describe(seeded('a catalogue on disk'), () => {
         model.set(given.id, stored);
         if (reopen) {
           await store.close();
-          store = new CatalogueStore(path);
+          store = new CatalogueStore(path, storeId);
         }
         expect(store.read()).toEqual([...model.values()]);
       }
@@ -115,7 +127,7 @@ describe(seeded('a catalogue on disk'), () => {
 /** Bytes behind their hash. */
 function sealed(...bytes: readonly number[]): Buffer {
   const content = Buffer.from(bytes);
-  return Buffer.concat([createHash('sha256').update(content).digest(), content]);
+  return Buffer.concat([createHash('sha256').update(storeId).update(content).digest(), content]);
 }
 
 test.each([
@@ -127,7 +139,7 @@ test.each([
   ['an empty map', sealed(0x80)],
 ])('a stored sale that is %s is damage, and named', async (_, bytes) => {
   const path = join(tempDir(), 'catalogue');
-  const store = new CatalogueStore(path);
+  const store = new CatalogueStore(path, storeId);
   await store.put(record('good', 1));
   await store.put(record('bad', 2));
   await store.close();
@@ -139,7 +151,7 @@ test.each([
   });
   environment.openDB<Buffer, string>({ name: 'sales', encoding: 'binary' }).putSync('bad', bytes);
   await environment.close();
-  const again = new CatalogueStore(path);
+  const again = new CatalogueStore(path, storeId);
   expect(() => again.read()).toThrow(expect.objectContaining({ code: 'data_dir_damaged' }));
   expect(() => again.read()).toThrow('bad');
   await again.close();
@@ -148,7 +160,7 @@ test.each([
 describe('a sale that could not be stored, in a catalogue that cannot be opened then,', () => {
   async function unsettled() {
     const path = join(tempDir(), 'catalogue');
-    const store = new CatalogueStore(path);
+    const store = new CatalogueStore(path, storeId);
     await store.put(record('before', 1));
     const mend = makeUnreadable(path);
     await expect(store.put(record('after', 2))).rejects.toThrow(UnsettledPut);
@@ -163,7 +175,7 @@ describe('a sale that could not be stored, in a catalogue that cannot be opened 
     await store.put(record('after', 3));
     expect(store.read()).toEqual([record('before', 1), record('after', 3)]);
     await store.close();
-    const again = new CatalogueStore(path);
+    const again = new CatalogueStore(path, storeId);
     expect(again.read()).toEqual([record('before', 1), record('after', 3)]);
     await again.close();
   });
@@ -194,7 +206,7 @@ describe('a sale that could not be stored, in a catalogue that cannot be opened 
     const { path, store, mend } = await unsettled();
     await store.close();
     mend();
-    const again = new CatalogueStore(path);
+    const again = new CatalogueStore(path, storeId);
     expect(again.read()).toEqual([record('before', 1)]);
     await again.close();
   });
@@ -202,7 +214,7 @@ describe('a sale that could not be stored, in a catalogue that cannot be opened 
 
 /** The file of a catalogue with these records. */
 async function databaseWith(path: string, ...records: readonly SaleRecord[]): Promise<Buffer> {
-  const store = new CatalogueStore(path);
+  const store = new CatalogueStore(path, storeId);
   for (const one of records) await store.put(one);
   await store.close();
   return readFileSync(join(path, databaseFile));

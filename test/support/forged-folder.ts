@@ -170,13 +170,13 @@ export async function writeFolder(
   sales: readonly SaleRecord[] = [saleRecord()],
 ): Promise<void> {
   mkdirSync(path, { recursive: true });
-  const description = { format: 1, storeId, shards: journals.length, complete: true };
+  const description = { format: 2, storeId, shards: journals.length, complete: true };
   writeFileSync(join(path, 'leiniao.json'), JSON.stringify(description));
   for (const { shard, records } of journals) {
     const folder = join(path, `shard-${String(shard).padStart(3, '0')}`);
     await writeJournal(folder, shard, records);
   }
-  const catalogue = new CatalogueStore(join(path, 'catalogue'));
+  const catalogue = new CatalogueStore(join(path, 'catalogue'), storeId);
   for (const sale of sales) await catalogue.put(sale);
   await catalogue.close();
 }
