@@ -1,12 +1,12 @@
 /**
  * `npm run bench`: runs the benchmarks and writes their report.
  *
- *   npm run bench -- [NAME …] [--smoke | --full] [--out DIR] [--list]
+ *   npm run bench -- [NAME …] [--smoke | --full] [--rounds N] [--out DIR] [--list]
  */
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { benches } from './benches.js';
 import { type Bench, BenchRun } from './harness/bench.js';
 import { htmlReport } from './harness/html-report.js';
@@ -54,21 +54,28 @@ function write(folder: string, report: Report): void {
   writeFileSync(join(folder, 'index.html'), htmlReport(report));
 }
 
+function roundsIn(text: string): number {
+  if (!/^[1-9][0-9]{0,3}$/.test(text)) throw new InvalidArgumentError('It is a whole number from 1 to 9999.');
+  return Number(text);
+}
+
 interface Options {
   readonly smoke: boolean;
   readonly full: boolean;
   readonly list: boolean;
+  readonly rounds?: number;
   readonly out: string;
 }
 
-async function main(names: readonly string[], { smoke, full, list, out }: Options): Promise<void> {
+async function main(names: readonly string[], { smoke, full, list, rounds, out }: Options): Promise<void> {
   if (list) {
     for (const { name, title } of benches) process.stdout.write(`${name.padEnd(14)}${title}\n`);
     return;
   }
   if (smoke && full) program.error('--smoke or --full, not both', { exitCode: 2 });
   const todo = chosen(names);
-  const profile = smoke ? profiles.smoke : full ? profiles.full : profiles.quick;
+  const named = smoke ? profiles.smoke : full ? profiles.full : profiles.quick;
+  const profile = rounds === undefined ? named : { ...named, rounds, manyRounds: rounds };
   const folder = resolve(out);
   // Before anything is measured: a report that cannot be written is no report.
   mkdirSync(folder, { recursive: true });
@@ -96,6 +103,7 @@ const program = new Command('bench')
   .argument('[names...]', 'benchmarks to run; all of them when none is named')
   .option('--smoke', 'only check that every benchmark computes the right thing: under a minute', false)
   .option('--full', 'more and longer rounds, larger sizes', false)
+  .option('--rounds <n>', 'how many rounds count, instead of the profile’s own', roundsIn)
   .option('--out <dir>', 'where report.json and index.html go', './bench-report')
   .option('--list', 'name the benchmarks', false)
   .exitOverride()
