@@ -9,7 +9,7 @@ export class Running {
   readonly #stops: (() => Promise<void>)[] = [];
 
   add<T extends Stoppable>(started: T): T {
-    this.#stops.push(started.stop);
+    this.#stops.push(() => started.stop());
     return started;
   }
 

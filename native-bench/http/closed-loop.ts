@@ -1,18 +1,22 @@
 /** Orders and refusals per second in a closed loop, contest by contest, each server beside its neighbours in the list. */
 import type { BenchRun, Contender } from '../harness/bench.js';
-import { type Running, whileRunning } from '../harness/running.js';
+import { Running, whileRunning } from '../harness/running.js';
 import { noteBusy } from './busy.js';
 import { nextPrefix } from './buyers.js';
-import { startLeiniao } from './leiniao.js';
 import { type Race, racesOf } from './races.js';
-import { type Shop, unitsTaken } from './shop.js';
+import { type Shop, type StartShop, unitsTaken } from './shop.js';
 import type { Shops } from './shops.js';
 import { type Load, runLoad } from './wrk.js';
 
 /** Seconds of one load: shorter than the profile's, because there are so many contenders. */
 const loadSeconds = { smoke: 0.25, quick: 0.35, full: 1 } as const;
-/** leiniao is fresh in every contest, and its code is compiled as it runs; the others are so in their first one only. */
+/** The code of a fresh server is compiled as it runs. */
 const warmUpSeconds = { fresh: 2, kept: 0.4 } as const;
+/**
+ * Where a server's memory lies makes it up to a tenth faster or slower for all its life. So after so many rounds those that
+ * are fresh in a contest are started again, and with enough rounds it is not one server's luck that is measured.
+ */
+const roundsPerServer = 8;
 
 /** Throws unless every answer had the one status that this sale's orders should be answered with. */
 function checkStatuses({ name, sale }: Race, statuses: ReadonlyMap<number, number>, answers: number): void {
@@ -57,29 +61,51 @@ async function measure(
   return load;
 }
 
-/** The race's servers by name, in their order; leiniao's are started for it. */
-async function starters(run: BenchRun, running: Running, race: Race): Promise<Map<string, Shop>> {
-  const shops = new Map<string, Shop>();
-  for (const [name, contender] of Object.entries(race.contenders)) {
-    if (contender === undefined) continue;
-    shops.set(name, 'url' in contender ? contender : await startLeiniao(running, run.folder, contender));
-  }
-  return shops;
+/** A server as a contest sees it. */
+interface Entrant {
+  /** The server for a round, and how it is to be warmed up first. */
+  readonly at: (round: number) => Promise<{ shop: Shop; warmUp: keyof typeof warmUpSeconds | undefined }>;
 }
 
-async function hold(run: BenchRun, wrk: string, race: Race, shops: ReadonlyMap<string, Shop>): Promise<void> {
-  const coreShares = new Map([...shops.keys()].map((name) => [name, [] as number[]]));
-  const contenders = [...shops].map(([name, shop]): Contender => {
-    const warmUp = shop === race.contenders[name] ? 'kept' : 'fresh';
+function kept(shop: Shop): Entrant {
+  return { at: async (round) => ({ shop, warmUp: round === 0 ? 'kept' : undefined }) };
+}
+
+/** A server of the contest's own, and another one every few rounds. */
+function fresh(running: Running, start: StartShop): Entrant {
+  const own = running.add(new Running());
+  let shop: Shop | undefined;
+  return {
+    at: async (round) => {
+      const renews = shop === undefined || (round > 1 && (round - 1) % roundsPerServer === 0);
+      if (renews) {
+        await own.stop();
+        shop = await start(own);
+      }
+      return { shop: shop!, warmUp: renews ? 'fresh' : undefined };
+    },
+  };
+}
+
+async function hold(run: BenchRun, wrk: string, race: Race, running: Running): Promise<void> {
+  const coreShares = new Map<string, number[]>();
+  const contenders: Contender[] = [];
+  for (const [name, server] of Object.entries(race.contenders)) {
+    if (server === undefined) continue;
+    const entrant = typeof server === 'function' ? fresh(running, server) : kept(server);
+    const shares: number[] = [];
+    coreShares.set(name, shares);
     const once = async (round: number) => {
+      const { shop, warmUp } = await entrant.at(round);
       // Nothing that is not measured needs to be warm.
-      if (round === 0 && !run.profile.measures) return 0;
-      const { perSecond, coreShare } = await measure(run, wrk, shop, race, round === 0 ? warmUp : undefined);
-      if (round > 0) coreShares.get(name)!.push(coreShare);
+      if (warmUp !== undefined && run.profile.measures) await measure(run, wrk, shop, race, warmUp);
+      if (round === 0) return 0;
+      const { perSecond, coreShare } = await measure(run, wrk, shop, race, undefined);
+      shares.push(coreShare);
       return perSecond;
     };
-    return { name, measure: once };
-  });
+    contenders.push({ name, measure: once });
+  }
   await run.contest({
     name: race.name,
     unit: race.sale === 'bench' ? 'orders/s' : 'refusals/s',
@@ -92,7 +118,7 @@ async function hold(run: BenchRun, wrk: string, race: Race, shops: ReadonlyMap<s
 }
 
 export async function closedLoop(run: BenchRun, wrk: string, shops: Shops): Promise<void> {
-  for (const race of racesOf(shops, run.profile.name)) {
-    await whileRunning(async (running) => hold(run, wrk, race, await starters(run, running, race)));
+  for (const race of racesOf(shops, run.folder, run.profile.name)) {
+    await whileRunning((running) => hold(run, wrk, race, running));
   }
 }

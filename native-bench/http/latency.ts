@@ -12,7 +12,7 @@ import { bare, leiniao } from './contenders.js';
 import type { GeneratorOptions, GeneratorResult, OpenLoop, OpenLoopResult } from './generator.js';
 import { startLeiniao } from './leiniao.js';
 import { sku } from './servers/answers.js';
-import { type Shop, unitsTaken } from './shop.js';
+import { type Shop, type StartShop, unitsTaken } from './shop.js';
 
 const generator = new URL('./generator.js', import.meta.url);
 
@@ -89,8 +89,9 @@ function ms(value: number): string {
   return `${value.toPrecision(2)} ms`;
 }
 
-export async function latency(run: BenchRun, bareShop: Shop): Promise<void> {
+export async function latency(run: BenchRun, startBare: StartShop): Promise<void> {
   await whileRunning(async (running) => {
+    const bareShop = await startBare(running);
     const fresh = await startLeiniao(running, run.folder, { durability: 'memory', receipts: false });
     await openLoop(run, bareShop, fresh);
   });

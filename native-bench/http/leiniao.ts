@@ -1,5 +1,5 @@
 /**
- * leiniao as `leiniao serve` runs it. Every contest gets a fresh one: a store grows by millions of orders, so one that had
+ * leiniao as `leiniao serve` runs it. Every contest gets fresh ones: a store grows by millions of orders, so one that had
  * been in other contests would be slower for it than its neighbours, and on a fast machine it would be full one day.
  */
 import { generateKeyPairSync } from 'node:crypto';

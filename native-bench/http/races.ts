@@ -1,8 +1,8 @@
 /** Which servers are compared in a closed loop, at what, and what is wanted of them. */
 import type { Profile } from '../harness/profile.js';
 import { bare, leiniao, piscina, postgres, receipts, redis } from './contenders.js';
-import type { LeiniaoOptions } from './leiniao.js';
-import type { Shop } from './shop.js';
+import { type LeiniaoOptions, startLeiniao } from './leiniao.js';
+import type { Shop, StartShop } from './shop.js';
 import type { Shops } from './shops.js';
 
 type Goal = readonly [of: string, to: string, target?: number];
@@ -12,8 +12,8 @@ export interface Race {
   readonly name: string;
   readonly sale: 'bench' | 'sold-out';
   readonly connections: number;
-  /** In the order of their turns: servers that run, and leiniao as it is to be started. Undefined: not installed. */
-  readonly contenders: Readonly<Record<string, Shop | LeiniaoOptions | undefined>>;
+  /** In the order of their turns: servers that run, and how those are started that are fresh in it. Undefined: not installed. */
+  readonly contenders: Readonly<Record<string, Shop | StartShop | undefined>>;
   readonly goals: readonly Goal[];
 }
 
@@ -33,11 +33,15 @@ function accepted(
   };
 }
 
+function starterOf(folder: string, options: LeiniaoOptions): StartShop {
+  return (running) => startLeiniao(running, folder, options);
+}
+
 /** Signing orders beside not signing them, with nobody else. */
-function signed(durability: 'memory' | 'fsync', connections: number): Race {
+function signed(folder: string, durability: 'memory' | 'fsync', connections: number): Race {
   const contenders = {
-    [leiniao]: { durability, receipts: false },
-    [receipts]: { durability, receipts: true },
+    [leiniao]: starterOf(folder, { durability, receipts: false }),
+    [receipts]: starterOf(folder, { durability, receipts: true }),
   };
   const race = accepted(durability, connections, contenders, [receipts, leiniao]);
   return { ...race, name: `receipts: ${race.name}` };
@@ -57,17 +61,18 @@ function withoutSlow(race: Race): Race {
   return { ...race, contenders };
 }
 
-export function racesOf(shops: Shops, profile: Profile['name']): readonly Race[] {
+/** @param folder for the stores of leiniao */
+export function racesOf(shops: Shops, folder: string, profile: Profile['name']): readonly Race[] {
   const memory: Race['contenders'] = {
     [bare]: shops.bare,
-    [leiniao]: { durability: 'memory', receipts: false },
+    [leiniao]: starterOf(folder, { durability: 'memory', receipts: false }),
     [redis]: shops.redis,
     [piscina]: shops.piscina,
     [postgres]: shops.postgres,
   };
   const fsync: Race['contenders'] = {
     [bare]: shops.bare,
-    [leiniao]: { durability: 'fsync', receipts: false },
+    [leiniao]: starterOf(folder, { durability: 'fsync', receipts: false }),
     [redis]: shops.redisFsync,
     [postgres]: shops.postgresFsync,
   };
@@ -100,8 +105,8 @@ export function racesOf(shops: Shops, profile: Profile['name']): readonly Race[]
       return [
         ...[memoryFew, memoryMany, fsyncFew, fsyncMany, soldOutFew, soldOutMany],
         ...[few, many].flatMap((connections) => [
-          signed('memory', connections),
-          signed('fsync', connections),
+          signed(folder, 'memory', connections),
+          signed(folder, 'fsync', connections),
         ]),
       ];
   }

@@ -1,5 +1,6 @@
 /** A server that sells, as a benchmark sees it: its orders, what it says was taken, and whether it keeps the rules. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Running } from '../harness/running.js';
 import { regular } from './buyers.js';
 import { type Counters, limitPerBuyer, problems, sku, stockOf } from './servers/answers.js';
 
@@ -8,6 +9,9 @@ export interface Shop {
   /** False for the ceiling, which answers everybody the same. */
   readonly keepsRules: boolean;
 }
+
+/** Starts a server that is stopped with the rest. */
+export type StartShop = (running: Running) => Promise<Shop>;
 
 /** How long a store has for what was in flight when the load ended. */
 const settleMsMax = 30_000;

@@ -1,4 +1,4 @@
-/** Starts the servers that leiniao is compared with, those that are installed: once, for all contests. */
+/** The servers that leiniao is compared with, those that are installed: all but the ceiling run for all contests. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BenchRun } from '../harness/bench.js';
@@ -7,12 +7,12 @@ import { findRedisServer, redisInstall, startRedis } from '../harness/redis-serv
 import type { Running } from '../harness/running.js';
 import { postgres, redis } from './contenders.js';
 import { serverAccount, startPostgres } from './postgres.js';
-import type { Shop } from './shop.js';
+import type { Shop, StartShop } from './shop.js';
 import { startShop } from './start-shop.js';
 
 /** By what it is. One that is undefined is not installed. */
 export interface Shops {
-  readonly bare: Shop;
+  readonly bare: StartShop;
   readonly redis: Shop | undefined;
   readonly redisFsync: Shop | undefined;
   readonly piscina: Shop;
@@ -65,7 +65,7 @@ async function startPostgresShops(
 export async function startShops(run: BenchRun, running: Running): Promise<Shops> {
   run.say('starting the servers');
   return {
-    bare: await startShop(running, [serverFile('bare')]),
+    bare: (scope) => startShop(scope, [serverFile('bare')]),
     redis: await startRedisShop(run, running, 'memory'),
     redisFsync: await startRedisShop(run, running, 'fsync'),
     piscina: await startShop(running, [serverFile('uws-piscina')]),
