@@ -69,8 +69,10 @@ export const limits = {
   unsentBytesMax: 64 * 1024 * 1024,
   /** Requests an acceptor writes before it publishes them: a shard starts on a batch while it is being written. */
   publishCountMax: 256,
-  /** Requests for which a shard is woken at once; fewer wait a turn for those that come after them. */
-  requestsPerRing: 24,
+  /** Requests of a turn for which shards are woken at once; fewer wait a turn for those that come after them. */
+  requestsRungAtOnceMin: 24,
+  /** The longest turn after which they do. */
+  turnRungAfterMsMax: 1,
   /** So many orders of a batch for the same SKU are let through, or refused, on one look at its stock. */
   admittedTogetherMax: 64,
   /** An answer up to so long is sent however many others wait for clients to read them: one per connection. */

@@ -36,6 +36,8 @@ export interface Contest {
   readonly better: 'higher' | 'lower';
   /** Whether there are more rounds of it, because they are short and differ much. */
   readonly manyRounds?: boolean;
+  /** Called before each round, that which warms up included, and not part of what is measured. */
+  readonly prepare?: (round: number) => Promise<void>;
   /** One that is undefined was skipped. */
   readonly contenders: readonly (Contender | undefined)[];
   /** Ratios between contenders, by name; one with a skipped contender is left out. */
@@ -71,13 +73,18 @@ export class BenchRun {
    *
    * @param contest.name what it is called in that note
    * @param contest.manyRounds whether there are more rounds, because they are short and differ much
+   * @param contest.prepare called before each round
    */
   async turns<T>(
     contenders: readonly (Pick<Contender, 'name' | 'cpus'> & {
       readonly measure: (round: number) => Promise<T> | T;
     })[],
     heard: (name: string, round: number, value: T) => void,
-    { name: contest, manyRounds = false }: { readonly name?: string; readonly manyRounds?: boolean } = {},
+    {
+      name: contest,
+      manyRounds = false,
+      prepare,
+    }: Partial<Pick<Contest, 'name' | 'manyRounds' | 'prepare'>> = {},
   ): Promise<Map<string, T[]>> {
     const count = manyRounds ? this.profile.manyRounds : this.profile.rounds;
     const all = allowedCpus();
@@ -85,6 +92,7 @@ export class BenchRun {
       ...{ name, measure, rounds: [] as T[], watch: new OthersWatch(cpus) },
     }));
     for (let round = 0; round <= count; round++) {
+      await prepare?.(round);
       for (const { name, measure, rounds, watch } of round % 2 === 0 ? seats : seats.toReversed()) {
         const value = await (round === 0 ? measure(round) : watch.during(() => measure(round)));
         heard(name, round, value);

@@ -2,7 +2,7 @@
 
 export interface Profile {
   readonly name: 'smoke' | 'quick' | 'full';
-  /** Rounds that count. One more before them warms everything up. */
+  /** Rounds that count. One more before them warms up what is there from the beginning. */
   readonly rounds: number;
   /** Rounds of contests that say `manyRounds`: each is short, and one differs much from the next. */
   readonly manyRounds: number;

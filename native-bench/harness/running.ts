@@ -1,4 +1,4 @@
-/** What was started for a while, a contest or the whole benchmark, and is stopped after it. */
+/** What was started for a while, some rounds, a contest or the whole benchmark, and is stopped after it. */
 
 interface Stoppable {
   readonly stop: () => Promise<void>;

@@ -13,10 +13,15 @@ const loadSeconds = { smoke: 0.25, quick: 0.35, full: 1 } as const;
 /** The code of a fresh server is compiled as it runs. */
 const warmUpSeconds = { fresh: 2, kept: 0.4 } as const;
 /**
- * Where a server's memory lies makes it up to a tenth faster or slower for all its life. So after so many rounds those that
- * are fresh in a contest are started again, and with enough rounds it is not one server's luck that is measured.
+ * Where a server's memory lies makes it some hundredths faster or slower for all its life. So after so many rounds those that
+ * are fresh in a contest are started again: with many more rounds than these it is not one server's luck that is measured.
  */
 const roundsPerServer = 8;
+
+/** Whether servers of a contest's own are started before this round; 0 is the one that does not count. */
+export function startsBefore(round: number): boolean {
+  return round === 0 || (round > 1 && (round - 1) % roundsPerServer === 0);
+}
 
 /** Throws unless every answer had the one status that this sale's orders should be answered with. */
 function checkStatuses({ name, sale }: Race, statuses: ReadonlyMap<number, number>, answers: number): void {
@@ -61,56 +66,60 @@ async function measure(
   return load;
 }
 
-/** A server as a contest sees it. */
+/** A server in a contest. */
 interface Entrant {
-  /** The server for a round, and how it is to be warmed up first. */
-  readonly at: (round: number) => Promise<{ shop: Shop; warmUp: keyof typeof warmUpSeconds | undefined }>;
+  readonly name: string;
+  /** Starts the contest's own; undefined for one that runs for all contests. */
+  readonly start: StartShop | undefined;
+  /** What the contest has started. */
+  readonly own: Running;
+  shop: Shop | undefined;
+  readonly coreShares: number[];
 }
 
-function kept(shop: Shop): Entrant {
-  return { at: async (round) => ({ shop, warmUp: round === 0 ? 'kept' : undefined }) };
-}
-
-/** A server of the contest's own, and another one every few rounds. */
-function fresh(running: Running, start: StartShop): Entrant {
-  const own = running.add(new Running());
-  let shop: Shop | undefined;
-  return {
-    at: async (round) => {
-      const renews = shop === undefined || (round > 1 && (round - 1) % roundsPerServer === 0);
-      if (renews) {
-        await own.stop();
-        shop = await start(own);
-      }
-      return { shop: shop!, warmUp: renews ? 'fresh' : undefined };
-    },
-  };
+function entrantsOf(race: Race, running: Running): Entrant[] {
+  return Object.entries(race.contenders).flatMap(([name, server]): Entrant[] => {
+    if (server === undefined) return [];
+    const common = { name, own: running.add(new Running()), coreShares: [] };
+    return typeof server === 'function'
+      ? [{ ...common, start: server, shop: undefined }]
+      : [{ ...common, start: undefined, shop: server }];
+  });
 }
 
 async function hold(run: BenchRun, wrk: string, race: Race, running: Running): Promise<void> {
-  const coreShares = new Map<string, number[]>();
-  const contenders: Contender[] = [];
-  for (const [name, server] of Object.entries(race.contenders)) {
-    if (server === undefined) continue;
-    const entrant = typeof server === 'function' ? fresh(running, server) : kept(server);
-    const shares: number[] = [];
-    coreShares.set(name, shares);
-    const once = async (round: number) => {
-      const { shop, warmUp } = await entrant.at(round);
+  const entrants = entrantsOf(race, running);
+  // Before the round: its loads have to be neighbours, or their ratio says nothing.
+  const prepare = async (round: number) => {
+    for (const entrant of entrants) {
+      const { start, own } = entrant;
+      if (start !== undefined && startsBefore(round)) {
+        await own.stop();
+        entrant.shop = await start(own);
+      } else if (round > 0) continue;
       // Nothing that is not measured needs to be warm.
-      if (warmUp !== undefined && run.profile.measures) await measure(run, wrk, shop, race, warmUp);
-      if (round === 0) return 0;
-      const { perSecond, coreShare } = await measure(run, wrk, shop, race, undefined);
-      shares.push(coreShare);
-      return perSecond;
-    };
-    contenders.push({ name, measure: once });
-  }
+      if (!run.profile.measures) continue;
+      await measure(run, wrk, entrant.shop!, race, start === undefined ? 'kept' : 'fresh');
+    }
+  };
+  const contenders = entrants.map(
+    (entrant): Contender => ({
+      name: entrant.name,
+      measure: async (round) => {
+        if (round === 0) return 0;
+        const { perSecond, coreShare } = await measure(run, wrk, entrant.shop!, race, undefined);
+        entrant.coreShares.push(coreShare);
+        return perSecond;
+      },
+    }),
+  );
+  const coreShares = new Map(entrants.map((entrant) => [entrant.name, entrant.coreShares]));
   await run.contest({
     name: race.name,
     unit: race.sale === 'bench' ? 'orders/s' : 'refusals/s',
     better: 'higher',
     manyRounds: true,
+    prepare,
     contenders,
     ratios: race.goals.map(([of, to, target]) => ({ of, to, ...(target === undefined ? {} : { target }) })),
   });

@@ -61,7 +61,7 @@ async function startPostgresShops(
   return { postgres: await start('memory'), postgresFsync: await start('fsync') };
 }
 
-/** Starts them all, one after the other, and proves that each keeps the rules. */
+/** Starts those that run for all contests, one after the other, and proves that each keeps the rules. */
 export async function startShops(run: BenchRun, running: Running): Promise<Shops> {
   run.say('starting the servers');
   return {

@@ -1,7 +1,7 @@
 /**
  * Carries requests from one acceptor's thread to the shards and their replies back: claims in-flight slots, fills
- * the request rings, rings doorbells once per turn of the event loop, drains the reply rings. HTTP requests and
- * the embedding API's calls go through here alike.
+ * the request rings, rings a shard's doorbell for the requests of a turn of the event loop or of two, drains the reply
+ * rings. HTTP requests and the embedding API's calls go through here alike.
  */
 import type { Clock } from '../clock.js';
 import { limits } from '../config.js';
@@ -44,8 +44,8 @@ interface Link {
   readonly replies: RingConsumer;
   readonly doorbell: Doorbell;
   unpublished: number;
-  /** Requests that were published since the shard's doorbell was rung last. While there are any, a turn is to come. */
-  unrung: number;
+  /** Whether a parked shard has yet to be woken for what was published. While it is so, a turn is to come. */
+  owesRing: boolean;
 }
 
 /** Whether a request is on its way, or why not. */
@@ -100,7 +100,7 @@ export class Dispatcher {
       replies: new RingConsumer(memory.replies[acceptor]![shard]!, replyLayout.bytes),
       doorbell: this.#threads.shardDoorbell(shard),
       unpublished: 0,
-      unrung: 0,
+      owesRing: false,
     }));
     this.#hashSeed = memory.hashSeed;
     this.#inFlight = new InFlightTable(options.inFlightMax, options.onDefect);
@@ -315,39 +315,57 @@ export class Dispatcher {
     this.#startSweeper();
   }
 
-  /** Makes what was claimed visible, and wakes the shard. Returns whether that is left to the next turn. */
-  #publish(link: Link): boolean {
-    const fresh = link.unpublished;
-    if (fresh > 0) link.requests.publish();
+  /** Makes what was claimed visible, and wakes the shard. */
+  #publish(link: Link): void {
+    link.requests.publish();
     link.unpublished = 0;
-    link.unrung += fresh;
-    if (link.unrung === 0) return false;
-    // To wake a thread takes as long as half an order. In a rush the next turn brings as many again, and one ring does for
-    // both; it comes at once where nothing else happens. Twice in a row nobody waits.
-    if (link.unrung === fresh && fresh < limits.requestsPerRing) return true;
-    link.unrung = 0;
+    link.owesRing = false;
     link.doorbell.ring();
-    return false;
+  }
+
+  /**
+   * Makes what a turn has claimed visible, and wakes those that it is for, or leaves that to the next turn. Returns whether
+   * it does.
+   *
+   * To wake a thread costs this one a good part of the time of an order. In a rush the next turn brings as many requests
+   * again, and one ring does for both; where nothing else happens it is there at once. Nobody waits for more than one turn,
+   * for one that may be long, or where there is enough to do already.
+   *
+   * @param turnMs how long this turn took: so may the next one
+   */
+  #deliver(turnMs: number): boolean {
+    let fresh = 0;
+    for (const { unpublished } of this.#links) fresh += unpublished;
+    const patient = fresh < limits.requestsRungAtOnceMin && turnMs <= limits.turnRungAfterMsMax;
+    let owes = false;
+    for (const link of this.#links) {
+      if (link.unpublished === 0 && !link.owesRing) continue;
+      link.requests.publish();
+      link.unpublished = 0;
+      // Published before this look: a shard that has not announced itself by now sees them before it parks.
+      link.owesRing = patient && !link.owesRing && link.doorbell.announced;
+      if (link.owesRing) owes = true;
+      else link.doorbell.ring();
+    }
+    return owes;
   }
 
   /** Once per turn of the event loop while anything is in flight: publish what the turn gathered, drain replies. */
   #runTurn(): void {
     this.#scheduled = false;
+    const before = this.#nowMs;
     this.#look();
-    let toRing = false;
-    for (const link of this.#links) {
-      if (this.#publish(link)) toRing = true;
-    }
+    const owesRing = this.#deliver(this.#nowMs - before);
     const settled = this.#drain();
     if (this.#waiters.length > 0) this.#resumeWaiters();
     if (this.#inFlight.count === 0) {
       this.#idleTurns = 0;
       this.#drained?.();
-      if (toRing) this.#schedule();
+      if (owesRing) this.#schedule();
       return;
     }
     this.#idleTurns = settled > 0 ? 0 : this.#idleTurns + 1;
-    if (toRing || (this.#idleTurns <= limits.replyPollTurnsMax && !this.#allBusy())) this.#schedule();
+    if (owesRing || (this.#idleTurns <= limits.replyPollTurnsMax && !this.#allBusy())) this.#schedule();
     else this.#waitForDoorbell();
   }
 

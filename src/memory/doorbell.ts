@@ -23,6 +23,11 @@ export class Doorbell {
     Atomics.store(this.#words, this.#word, parked);
   }
 
+  /** Whether somebody is parked, or about to. */
+  get announced(): boolean {
+    return Atomics.load(this.#words, this.#word) === parked;
+  }
+
   /** Takes the announcement back. */
   retract(): void {
     Atomics.store(this.#words, this.#word, awake);
@@ -43,10 +48,7 @@ export class Doorbell {
   /** Wakes the thread if it is parked. Call after publishing. */
   ring(): void {
     // Looking first keeps the common case free of a locked instruction; the swap lets one ringer of many notify.
-    if (
-      Atomics.load(this.#words, this.#word) === parked &&
-      Atomics.compareExchange(this.#words, this.#word, parked, awake) === parked
-    ) {
+    if (this.announced && Atomics.compareExchange(this.#words, this.#word, parked, awake) === parked) {
       Atomics.notify(this.#words, this.#word, 1);
     }
   }

@@ -22,6 +22,21 @@ test('contenders run in turns, every second round backwards', async () => {
   expect(turns.join(' ')).toBe('a0 b0 c0 c1 b1 a1 a2 b2 c2 c3 b3 a3');
 });
 
+test('what a round needs is done before it, and before all of its contenders', async () => {
+  const events: string[] = [];
+  const contender = (name: string): Contender => ({
+    name,
+    measure: (round) => events.push(`${name}${round}`),
+  });
+  await newRun(2).contest({
+    ...{ ...orders, contenders: ['a', 'b'].map(contender) },
+    prepare: async (round) => {
+      events.push(`prepare${round}`);
+    },
+  });
+  expect(events.join(' ')).toBe('prepare0 a0 b0 prepare1 b1 a1 prepare2 a2 b2');
+});
+
 test('the round that warms up does not count', async () => {
   const measure = (round: number) => (round === 0 ? 1_000_000 : round);
   const { figures } = await newRun(3).contest({ ...orders, contenders: [{ name: 'a', measure }] });
