@@ -71,8 +71,8 @@ export const limits = {
   publishCountMax: 256,
   /** Requests of a turn for which shards are woken at once; fewer wait a turn for those that come after them. */
   requestsRungAtOnceMin: 24,
-  /** The longest turn after which they do. */
-  turnRungAfterMsMax: 1,
+  /** The longest turn after which they wait for another one. */
+  patientTurnMsMax: 1,
   /** So many orders of a batch for the same SKU are let through, or refused, on one look at its stock. */
   admittedTogetherMax: 64,
   /** An answer up to so long is sent however many others wait for clients to read them: one per connection. */

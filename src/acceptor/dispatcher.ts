@@ -281,7 +281,7 @@ export class Dispatcher {
     spared: number,
   ): number {
     // The record claimed before this one is complete by now: only whole records are published.
-    if (link.unpublished >= limits.publishCountMax) this.#publish(link);
+    if (link.unpublished >= limits.publishCountMax) this.#publish(link, false);
     const inFlight = this.#inFlight;
     const at = inFlight.free <= spared ? -1 : link.requests.claim();
     if (at === -1) return -1;
@@ -315,12 +315,17 @@ export class Dispatcher {
     this.#startSweeper();
   }
 
-  /** Makes what was claimed visible, and wakes the shard. */
-  #publish(link: Link): void {
+  /**
+   * Makes what was claimed visible, and wakes the shard.
+   *
+   * @param patient whether that may wait a turn; a shard that is owed a ring already gets it
+   */
+  #publish(link: Link, patient: boolean): void {
     link.requests.publish();
     link.unpublished = 0;
-    link.owesRing = false;
-    link.doorbell.ring();
+    // Published before this look: a shard that has not announced itself by now sees them before it parks.
+    link.owesRing = patient && !link.owesRing && link.doorbell.announced;
+    if (!link.owesRing) link.doorbell.ring();
   }
 
   /**
@@ -336,16 +341,12 @@ export class Dispatcher {
   #deliver(turnMs: number): boolean {
     let fresh = 0;
     for (const { unpublished } of this.#links) fresh += unpublished;
-    const patient = fresh < limits.requestsRungAtOnceMin && turnMs <= limits.turnRungAfterMsMax;
+    const patient = fresh < limits.requestsRungAtOnceMin && turnMs <= limits.patientTurnMsMax;
     let owes = false;
     for (const link of this.#links) {
       if (link.unpublished === 0 && !link.owesRing) continue;
-      link.requests.publish();
-      link.unpublished = 0;
-      // Published before this look: a shard that has not announced itself by now sees them before it parks.
-      link.owesRing = patient && !link.owesRing && link.doorbell.announced;
+      this.#publish(link, patient);
       if (link.owesRing) owes = true;
-      else link.doorbell.ring();
     }
     return owes;
   }
@@ -483,7 +484,7 @@ export class Dispatcher {
     const link = this.#links[shard]!;
     link.open = false;
     // Published, so that the successor finds it among the rest that it passes over.
-    this.#publish(link);
+    this.#publish(link, false);
     // What the shard said before it went still counts: those orders are in its store.
     this.#drain();
     this.#inFlight.abandon(shard, newReply(Outcome.shardRecovering));

@@ -141,12 +141,12 @@ test(`shards are woken at once for ${limits.requestsRungAtOnceMin} requests, and
 test('nobody waits for another turn where turns are long', () => {
   const short = parkedShards();
   short.ask(1);
-  short.passTime(limits.turnRungAfterMsMax);
+  short.passTime(limits.patientTurnMsMax);
   short.turn();
   expect(short.parked()).toBe(true);
   const long = parkedShards();
   long.ask(1);
-  long.passTime(limits.turnRungAfterMsMax + 1);
+  long.passTime(limits.patientTurnMsMax + 1);
   long.turn();
   expect(long.parked()).toBe(false);
 });
