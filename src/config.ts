@@ -38,6 +38,10 @@ export const limits = {
   listsMax: 64,
   /** Room that must be free on a store's disk beside what is about to be written to it. */
   storeRoomBytes: 256 * 1024,
+  /** A journal's file is made longer by so much at a time, ahead of the commits that fill it. */
+  preallocatedBytes: 512 * 1024,
+  /** What LMDB writes of its own with a commit, at most, as far as room ahead is reckoned. */
+  commitPagesBytes: 64 * 1024,
   /** Sealed commits wait in memory for LMDB up to this size; then they are flushed without waiting longer. */
   storePendingBytesMax: 4 * 1024 * 1024,
   /**
@@ -151,6 +155,10 @@ assert(limits.shardsMax <= 0xff, 'a shard fits a byte of an order id and of the 
 assert(limits.quantityMax <= 0xffff, 'a quantity fits the order record');
 assert(limits.stockRowsMax <= 1 << 16, 'a stock row fits the order record');
 assert(limits.skusPerSaleMax <= limits.skusMax, 'the largest sale fits the engine');
+assert(
+  limits.preallocatedBytes / 4 + limits.commitPagesBytes <= limits.preallocatedBytes,
+  'room ahead holds the largest commit that it is for',
+);
 assert(limits.restocksPendingMax < limits.controlPendingMax, 'restocks leave room for other changes');
 assert(limits.skusMax <= limits.stockRowsMax, 'every SKU has a stock row');
 assert(limits.repliesPerRing % limits.lookAheadLanes === 0, 'a ring comes after whole groups');

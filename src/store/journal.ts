@@ -15,6 +15,7 @@ import {
   requireRoom,
   tableOptions,
 } from './lmdb.js';
+import { makeRoom } from './preallocation.js';
 
 export class Journal {
   readonly #path: string;
@@ -22,7 +23,7 @@ export class Journal {
   readonly #commits: NumberedRecords;
   /** Where the chain stands. Who appends moves it. */
   readonly head: ChainHead;
-  /** Of the database's file, to be read only. */
+  /** Of the database's file. */
   readonly #descriptor: number;
   #appends = 0;
 
@@ -31,7 +32,7 @@ export class Journal {
     this.#environment = environment;
     this.#commits = commits;
     this.head = head;
-    this.#descriptor = openSync(join(path, databaseFile), 'r');
+    this.#descriptor = openSync(join(path, databaseFile), 'r+');
   }
 
   /**
@@ -79,12 +80,13 @@ export class Journal {
   append(firstNumber: number, records: readonly Uint8Array[]): void {
     let bytes = 0;
     for (const record of records) bytes += record.length;
-    requireRoom(this.#path, bytes);
+    requireRoom(this.#path, bytes + limits.preallocatedBytes);
     this.#appends += 1;
     // A reader that was killed would keep every page from being used again.
     if (this.#appends % limits.readerCheckAppends === 0) this.#environment.readerCheck();
     this.#environment.transactionSync(() => {
-      requireNewest(this.#environment, this.#descriptor);
+      const { lastPage } = requireNewest(this.#environment, this.#descriptor);
+      makeRoom(this.#descriptor, lastPage, bytes);
       for (const [i, record] of records.entries()) {
         // The declarations say void: within a transaction it is whether the record was added.
         const stored: unknown = this.#commits.putSync(firstNumber + i, record as Buffer, { append: true });

@@ -29,18 +29,28 @@ export function checkDatabaseFile(file: string, table: TableName): void {
   withDatabaseFile(file, table, (database) => database.check());
 }
 
+/** How far a database has come. */
+export interface NewestState {
+  readonly transaction: bigint;
+  /** Of all that it has ever used. */
+  readonly lastPage: number;
+}
+
 /**
- * The newest transaction that the meta pages of an open file tell of. It is what LMDB should go on from, and does not
+ * The newest state that the meta pages of an open file tell of. It is what LMDB should go on from, and does not
  * always: whoever opens an environment, to read as well, sets the number that all share to what he read a moment before
  * (mdb.c, mdb_env_open2), and a commit that came in between is forgotten by it.
  */
-export function newestTransaction(descriptor: number): bigint {
-  const transactions = [0, 1].map((page) => {
-    const bytes = Buffer.alloc(8);
-    readSync(descriptor, bytes, 0, 8, page * pageBytes + meta.transaction);
-    return bytes.readBigUInt64LE(0);
-  }) as [bigint, bigint];
-  return transactions[0] > transactions[1] ? transactions[0] : transactions[1];
+export function newestState(descriptor: number): NewestState {
+  const bytes = Buffer.alloc(meta.bytes - meta.lastPage);
+  const [even, odd] = [0, 1].map((page): NewestState => {
+    readSync(descriptor, bytes, 0, bytes.length, page * pageBytes + meta.lastPage);
+    return {
+      transaction: bytes.readBigUInt64LE(meta.transaction - meta.lastPage),
+      lastPage: Number(bytes.readBigUInt64LE(0)),
+    };
+  }) as [NewestState, NewestState];
+  return even.transaction > odd.transaction ? even : odd;
 }
 
 /**

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { type Database, open as openLmdb, type RootDatabase, type Transaction } from 'lmdb';
 import { limits } from '../config.js';
 import { LeiniaoError, type StartErrorCode } from '../errors.js';
-import { checkDatabaseFile, finishFailedCommit, newestTransaction } from './lmdb-check.js';
+import { checkDatabaseFile, finishFailedCommit, type NewestState, newestState } from './lmdb-check.js';
 import { pageBytes, type TableName, tables } from './lmdb-layout.js';
 
 /** LMDB's own name for the file in an environment's folder. */
@@ -112,10 +112,12 @@ function codeOf(cause: unknown): StartErrorCode {
  * newest commit is still there then, and whoever opens the file anew finds it.
  *
  * @param descriptor of the database's file
+ * @returns that commit
  * @throws LeiniaoError `data_dir_unwritable`
  */
-export function requireNewest(environment: Environment, descriptor: number): void {
-  if (BigInt(environment.getWriteTxnId()) === newestTransaction(descriptor) + 1n) return;
+export function requireNewest(environment: Environment, descriptor: number): NewestState {
+  const newest = newestState(descriptor);
+  if (BigInt(environment.getWriteTxnId()) === newest.transaction + 1n) return newest;
   const message =
     'a store was opened by another process in the moment of a commit, and has to be opened again';
   throw new LeiniaoError('data_dir_unwritable', message);

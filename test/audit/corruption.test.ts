@@ -10,6 +10,7 @@ import type { Finding } from '../../dist/audit/wrong.js';
 import { Engine } from '../../dist/index.js';
 import { Journal } from '../../dist/store/journal.js';
 import { effort } from '../support/effort.js';
+import { bytesInUse } from '../support/journals.js';
 import { seeded, wholeNumbersFrom } from '../support/random.js';
 import { seed } from '../support/seed.js';
 import { sellOneEvening } from '../support/sold-out-evening.js';
@@ -71,13 +72,6 @@ function spoilt(bytes: Buffer, fromPage: number, toPage: number, byte: number): 
   return bytes.fill(byte, fromPage * pageBytes, toPage * pageBytes);
 }
 
-/** How many bytes of a database are in use, by the newer of its meta pages (MDB_meta of LMDB's mdb.c). */
-function inUse(bytes: Buffer): number {
-  const [even, odd] = [0, pageBytes].map((at) => bytes.subarray(at, at + 160)) as [Buffer, Buffer];
-  const newer = odd.readBigUInt64LE(152) > even.readBigUInt64LE(152) ? odd : even;
-  return (Number(newer.readBigUInt64LE(144)) + 1) * pageBytes;
-}
-
 /** Every place in the file where `record` stands: LMDB leaves old copies of small ones behind. */
 function placesOf(record: Buffer, bytes: Buffer): number[] {
   const places: number[] = [];
@@ -132,8 +126,8 @@ test(seeded(`${flips} damaged bytes anywhere in a database are found, or change 
     const shard = random(shards);
     return damaged(join(folder, `${i}`), shard, (bytes) => {
       // Every other time where a page says what it is: there a byte can lead LMDB astray.
-      const at =
-        i % 2 === 0 ? random(bytes.length) : random(bytes.length / pageBytes) * pageBytes + random(64);
+      const used = bytesInUse(bytes);
+      const at = i % 2 === 0 ? random(used) : random(used / pageBytes) * pageBytes + random(64);
       bytes[at]! ^= 1 << random(8);
       return bytes;
     });
@@ -153,8 +147,9 @@ test(seeded('a database cut short, or with a spoilt page, is found or exports th
   const paths = Array.from({ length: effort(30, 90) }, (_, i) => {
     const shard = random(shards);
     return damaged(join(folder, `${i}`), shard, (bytes) => {
-      if (i % 3 === 0) return bytes.subarray(0, random(bytes.length));
-      const page = random(bytes.length / pageBytes);
+      const used = bytesInUse(bytes);
+      if (i % 3 === 0) return bytes.subarray(0, random(used));
+      const page = random(used / pageBytes);
       return spoilt(bytes, page, page + 1, i % 3 === 1 ? 0 : 0xff);
     });
   });
@@ -182,10 +177,14 @@ const fatal: readonly (readonly [what: string, text: RegExp, change: (bytes: Buf
   [
     'without its last byte',
     /is cut short: \d+ of \d+ bytes$/,
-    (bytes) => bytes.subarray(0, inUse(bytes) - 1),
+    (bytes) => bytes.subarray(0, bytesInUse(bytes) - 1),
   ],
   // Which of its pages is the last one is LMDB's affair.
-  ['without its last page', /is cut short|leads/, (bytes) => bytes.subarray(0, inUse(bytes) - pageBytes)],
+  [
+    'without its last page',
+    /is cut short|leads/,
+    (bytes) => bytes.subarray(0, bytesInUse(bytes) - pageBytes),
+  ],
   ['without its first meta page', /or its beginning is damaged$/, (bytes) => spoilt(bytes, 0, 1, 0)],
   ['with its second meta page spoilt', /or its beginning is damaged$/, (bytes) => spoilt(bytes, 1, 2, 0xff)],
   [

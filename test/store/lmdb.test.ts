@@ -6,7 +6,6 @@ import {
   openSync,
   readFileSync,
   readSync,
-  statSync,
   truncateSync,
   writeFileSync,
   writeSync,
@@ -17,14 +16,14 @@ import { Journal } from '../../dist/store/journal.js';
 import { lmdbFailure } from '../../dist/store/lmdb.js';
 import { openSnapshot } from '../../dist/store/lmdb-snapshot.js';
 import { chain, storeId } from '../support/commits.js';
-import { changed, data, journalOf, openAll } from '../support/journals.js';
+import { bytesInUse, changed, data, journalOf, openAll } from '../support/journals.js';
 import { tempDir } from '../support/temp-dir.js';
 
 test('a database that was cut short anywhere is refused as damaged, and kills nobody', async () => {
   const folder = tempDir();
   const whole = join(folder, 'whole');
   await journalOf(whole, 200);
-  const { size } = statSync(data(whole));
+  const size = bytesInUse(readFileSync(data(whole)));
   expect(size).toBeGreaterThan(40 * 4_096);
   const lengths: number[] = [1, 100, 159, 160, 4_095, 4_096, 4_097, 4_256, 8_191, size - 4_096, size - 1];
   for (let length = 8_192; length < size; length += 3 * 4_096) lengths.push(length);

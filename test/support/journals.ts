@@ -52,3 +52,9 @@ export function changed(bytes: Buffer, words: readonly (readonly [at: number, va
   for (const [at, value] of words) copy.writeBigUInt64LE(value, at);
   return copy;
 }
+
+/** How many bytes of a database are in use, by the newer of its meta pages: what is behind them is room ahead. */
+export function bytesInUse(bytes: Buffer): number {
+  const newest = bytes.readBigUInt64LE(152) > bytes.readBigUInt64LE(4_096 + 152) ? 0 : 4_096;
+  return (Number(bytes.readBigUInt64LE(newest + 144)) + 1) * 4_096;
+}

@@ -1,0 +1,98 @@
+/** The room that a journal's file is given ahead of its commits, on a real disk. */
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { limits } from '../../dist/config.js';
+import { Journal } from '../../dist/store/journal.js';
+import { chain, seen, seenOf, storeId } from '../support/commits.js';
+import { effort } from '../support/effort.js';
+import { bytesInUse, data } from '../support/journals.js';
+import { seeded } from '../support/random.js';
+import { seed } from '../support/seed.js';
+import { tempDir } from '../support/temp-dir.js';
+
+async function openJournal(path: string) {
+  const commits: ReturnType<typeof seen>[] = [];
+  const journal = await Journal.open({
+    ...{ path, storeId, shard: 0 },
+    visit: (commit) => commits.push(seen(commit)),
+  });
+  return { journal, commits };
+}
+
+const fileBytes = (path: string) => statSync(data(path)).size;
+const used = (path: string) => bytesInUse(readFileSync(data(path)));
+
+test('many small commits find room in the file, and only few of them make it longer', async () => {
+  const path = tempDir();
+  const { journal } = await openJournal(path);
+  const records = chain(Array.from({ length: 200 }, () => 1_000));
+  let longer = 0;
+  for (const [i, record] of records.entries()) {
+    const before = fileBytes(path);
+    journal.append(i + 1, [record]);
+    if (fileBytes(path) === before) continue;
+    longer += 1;
+    // Made longer ahead, not by LMDB as it went.
+    expect(fileBytes(path) - used(path)).toBeGreaterThan(limits.preallocatedBytes / 2);
+  }
+  const bytes = used(path);
+  expect(bytes).toBeGreaterThan(2 * limits.preallocatedBytes);
+  // What is left of one room when the next begins is not used up: LMDB's own pages may need it.
+  expect(longer).toBeLessThanOrEqual(1 + bytes / (limits.preallocatedBytes - 2 * limits.commitPagesBytes));
+  expect(fileBytes(path) - bytes).toBeLessThanOrEqual(limits.preallocatedBytes);
+  await journal.close();
+});
+
+test('what is left of the room is used after a restart', async () => {
+  const path = tempDir();
+  const records = chain([1, 2, 3]);
+  const sizes: number[] = [];
+  for (const [i, record] of records.entries()) {
+    const { journal } = await openJournal(path);
+    journal.append(i + 1, [record]);
+    await journal.close();
+    sizes.push(fileBytes(path));
+  }
+  expect(new Set(sizes).size).toBe(1);
+  const { journal, commits } = await openJournal(path);
+  await journal.close();
+  expect(commits).toEqual(records.map(seenOf));
+});
+
+test('a large commit is not written twice', async () => {
+  const path = tempDir();
+  const { journal } = await openJournal(path);
+  const records = chain([8_000, 8_000, 8_000]);
+  expect(Buffer.concat(records).length).toBeGreaterThan(limits.preallocatedBytes / 4);
+  journal.append(1, records);
+  expect(fileBytes(path)).toBe(used(path));
+  await journal.close();
+});
+
+test(seeded('room ahead never touches what a journal has, whatever the sizes of its commits'), async () => {
+  const small = fc.array(fc.integer({ min: 1, max: 1_000 }), { minLength: 1, maxLength: 3 });
+  const large = fc.constant([8_000, 8_000, 8_000]);
+  const append = fc.oneof({ weight: 5, arbitrary: small }, { weight: 1, arbitrary: large });
+  const sessions = fc.array(fc.array(append, { maxLength: 20 }), { maxLength: 4 });
+  const holds = fc.asyncProperty(sessions, async (appends) => {
+    const path = join(tempDir(), 'shard-000');
+    const records = chain(appends.flat(2));
+    let next = 0;
+    for (const session of appends) {
+      const { journal } = await openJournal(path);
+      for (const { length } of session) {
+        journal.append(next + 1, records.slice(next, next + length));
+        next += length;
+        expect(fileBytes(path)).toBeGreaterThanOrEqual(used(path));
+      }
+      await journal.close();
+    }
+    const { journal, commits } = await openJournal(path);
+    await journal.close();
+    // As one, because to compare them one by one takes as long as all the rest.
+    expect(Buffer.concat(commits.map(({ record }) => record)).equals(Buffer.concat(records))).toBe(true);
+  });
+  await fc.assert(holds, { numRuns: effort(10, 100), seed });
+});
