@@ -1,23 +1,22 @@
 /**
- * Carries requests from one acceptor's thread to the shards and their replies back: claims in-flight slots, fills
- * the request rings, rings a shard's doorbell for the requests of a turn of the event loop or of two, drains the reply
- * rings. HTTP requests and the embedding API's calls go through here alike.
+ * Carries requests from one acceptor's thread to the shards and their replies back: claims in-flight slots, fills records
+ * of the request rings, and once per turn of the event loop sends what the turn gathered and takes what has come back.
+ * HTTP requests and the embedding API's calls go through here alike.
  */
 import type { Clock } from '../clock.js';
 import { limits } from '../config.js';
 import { AcceptorCount, Counters } from '../memory/counters.js';
 import type { Doorbell } from '../memory/doorbell.js';
-import { replyLayout, requestLayout } from '../memory/layout.js';
-import { newReply, Opcode, type Reply, readReply } from '../memory/records.js';
-import { RingConsumer, RingProducer } from '../memory/ring.js';
+import { requestLayout } from '../memory/layout.js';
+import { newReply, Opcode } from '../memory/records.js';
 import type { SharedMemory } from '../memory/shared-memory.js';
 import { ShardState, ThreadTable } from '../memory/thread-table.js';
 import type { CatalogueSale, CatalogueSku } from '../sale/catalogue.js';
 import { Outcome } from '../sale/outcome.js';
 import type { SaleState } from '../sale/phase.js';
-import { readText } from '../text.js';
 import { type EventLoop, threadEventLoop } from './event-loop.js';
 import { InFlightTable, type ReplySink } from './in-flight.js';
+import { ReplyRings } from './reply-rings.js';
 import {
   type PackedOrders,
   writeDefine,
@@ -29,6 +28,7 @@ import {
   writeRestock,
   writeSale,
 } from './request-records.js';
+import { type Link, RequestRings } from './request-rings.js';
 
 /** Somebody with more requests than there was room for. */
 export interface Waiter {
@@ -36,23 +36,12 @@ export interface Waiter {
   resume(): void;
 }
 
-interface Link {
-  readonly shard: number;
-  /** Whether the shard was open when this turn's first request for it came. */
-  open: boolean;
-  readonly requests: RingProducer;
-  readonly replies: RingConsumer;
-  readonly doorbell: Doorbell;
-  unpublished: number;
-  /** Whether a parked shard has yet to be woken for what was published. While it is so, a turn is to come. */
-  owesRing: boolean;
-}
-
 /** Whether a request is on its way, or why not. */
 export type Dispatched = 'dispatched' | 'overloaded' | 'recovering';
 
 export class Dispatcher {
-  readonly #links: readonly Link[];
+  readonly #requests: RequestRings;
+  readonly #replies: ReplyRings;
   readonly #threads: ThreadTable;
   readonly #doorbell: Doorbell;
   readonly #counters: Counters;
@@ -64,14 +53,10 @@ export class Dispatcher {
   /** Slots that batches leave to single requests and to the operator. */
   readonly #reserved: number;
   readonly #turn = () => this.#runTurn();
-  readonly #reply: Reply = newReply();
   readonly #loop: EventLoop;
   /** Whether a sweep is to come: only while anything is in flight, so that an idle engine is not woken. */
   #sweeping = false;
   #closed = false;
-  /** Ring and record of the reply being settled, for `replyBuyer`. */
-  #replyRing: RingConsumer | undefined;
-  #replyAt = 0;
   #scheduled = false;
   #waiting = false;
   #idleTurns = 0;
@@ -93,17 +78,10 @@ export class Dispatcher {
     this.#threads = new ThreadTable(memory.threads, memory.shards);
     this.#doorbell = this.#threads.acceptorDoorbell(acceptor);
     this.#counters = new Counters(memory.counters, memory.shards + acceptor);
-    this.#links = memory.requests[acceptor]!.map((requests, shard) => ({
-      shard,
-      open: false,
-      requests: new RingProducer(requests, requestLayout.bytes),
-      replies: new RingConsumer(memory.replies[acceptor]![shard]!, replyLayout.bytes),
-      doorbell: this.#threads.shardDoorbell(shard),
-      unpublished: 0,
-      owesRing: false,
-    }));
     this.#hashSeed = memory.hashSeed;
     this.#inFlight = new InFlightTable(options.inFlightMax, options.onDefect);
+    this.#requests = new RequestRings(memory, acceptor, this.#threads);
+    this.#replies = new ReplyRings(memory, acceptor, this.#inFlight, this.#counters);
     this.#reserved = Math.floor(options.inFlightMax / limits.inFlightReservedShare);
     this.#loop = options.eventLoop ?? threadEventLoop;
     this.#clock = options.clock;
@@ -113,12 +91,12 @@ export class Dispatcher {
   }
 
   get shards(): number {
-    return this.#links.length;
+    return this.#requests.links.length;
   }
 
   /** Whether every shard is open. */
   get allOpen(): boolean {
-    return this.#links.every(({ shard }) => this.isOpen(shard));
+    return this.#requests.links.every(({ shard }) => this.isOpen(shard));
   }
 
   isOpen(shard: number): boolean {
@@ -146,7 +124,7 @@ export class Dispatcher {
   ): Dispatched {
     const at = this.#claim(sku.shard, Opcode.place, sink, token);
     if (typeof at === 'string') return at;
-    writePlace(this.#links[sku.shard]!.requests, at, sku, buyer, quantity, key, this.#hashSeed);
+    writePlace(this.#requests.links[sku.shard]!.requests, at, sku, buyer, quantity, key, this.#hashSeed);
     return 'dispatched';
   }
 
@@ -190,7 +168,7 @@ export class Dispatcher {
   ): Dispatched {
     const at = this.#claim(shard, opcode, sink, token);
     if (typeof at === 'string') return at;
-    writeOrder(this.#links[shard]!.requests, at, number);
+    writeOrder(this.#requests.links[shard]!.requests, at, number);
     return 'dispatched';
   }
 
@@ -205,7 +183,7 @@ export class Dispatcher {
   ): Dispatched {
     const at = this.#claim(shard, Opcode.nextOfBuyer, sink, token);
     if (typeof at === 'string') return at;
-    writeNextOfBuyer(this.#links[shard]!.requests, at, saleNumber, buyer, after);
+    writeNextOfBuyer(this.#requests.links[shard]!.requests, at, saleNumber, buyer, after);
     return 'dispatched';
   }
 
@@ -213,7 +191,7 @@ export class Dispatcher {
   restock(sku: CatalogueSku, quantity: number, key: string, sink: ReplySink, token: number): Dispatched {
     const at = this.#claim(sku.shard, Opcode.restock, sink, token);
     if (typeof at === 'string') return at;
-    writeRestock(this.#links[sku.shard]!.requests, at, sku, quantity, key);
+    writeRestock(this.#requests.links[sku.shard]!.requests, at, sku, quantity, key);
     return 'dispatched';
   }
 
@@ -221,7 +199,7 @@ export class Dispatcher {
   define(sku: CatalogueSku, spread: boolean, sink: ReplySink, token: number): Dispatched {
     const at = this.#claim(sku.shard, Opcode.define, sink, token);
     if (typeof at === 'string') return at;
-    writeDefine(this.#links[sku.shard]!.requests, at, sku, spread);
+    writeDefine(this.#requests.links[sku.shard]!.requests, at, sku, spread);
     return 'dispatched';
   }
 
@@ -229,7 +207,7 @@ export class Dispatcher {
   remove(sku: CatalogueSku, sink: ReplySink, token: number): Dispatched {
     const at = this.#claim(sku.shard, Opcode.remove, sink, token);
     if (typeof at === 'string') return at;
-    writeRemove(this.#links[sku.shard]!.requests, at, sku);
+    writeRemove(this.#requests.links[sku.shard]!.requests, at, sku);
     return 'dispatched';
   }
 
@@ -244,7 +222,7 @@ export class Dispatcher {
   ): Dispatched {
     const at = this.#claim(shard, opcode, sink, token);
     if (typeof at === 'string') return at;
-    writeSale(this.#links[shard]!.requests, at, sale, state);
+    writeSale(this.#requests.links[shard]!.requests, at, sale, state);
     return 'dispatched';
   }
 
@@ -263,7 +241,7 @@ export class Dispatcher {
   #open(shard: number): Link | undefined {
     // A scheduled turn has read the clock and the shards' states lately; after a rest they may be anything.
     if (!this.#scheduled) this.#look();
-    const link = this.#links[shard]!;
+    const link = this.#requests.links[shard]!;
     return link.open ? link : undefined;
   }
 
@@ -280,12 +258,9 @@ export class Dispatcher {
     deadlineMs: number,
     spared: number,
   ): number {
-    // The record claimed before this one is complete by now: only whole records are published.
-    if (link.unpublished >= limits.publishCountMax) this.#publish(link, false);
     const inFlight = this.#inFlight;
-    const at = inFlight.free <= spared ? -1 : link.requests.claim();
+    const at = inFlight.free <= spared ? -1 : this.#requests.claim(link);
     if (at === -1) return -1;
-    link.unpublished += 1;
     const slot = inFlight.claim(sink, token, link.shard, deadlineMs);
     const { words } = link.requests;
     words[at + requestLayout.opcode] = opcode;
@@ -305,7 +280,7 @@ export class Dispatcher {
   /** Reads the clock and the shards' states, once per turn. */
   #look(): void {
     this.#nowMs = this.#clock();
-    for (const link of this.#links) link.open = this.isOpen(link.shard);
+    this.#requests.look();
   }
 
   #schedule(): void {
@@ -315,49 +290,13 @@ export class Dispatcher {
     this.#startSweeper();
   }
 
-  /**
-   * Makes what was claimed visible, and wakes the shard.
-   *
-   * @param patient whether that may wait a turn; a shard that is owed a ring already gets it
-   */
-  #publish(link: Link, patient: boolean): void {
-    link.requests.publish();
-    link.unpublished = 0;
-    // Published before this look: a shard that has not announced itself by now sees them before it parks.
-    link.owesRing = patient && !link.owesRing && link.doorbell.announced;
-    if (!link.owesRing) link.doorbell.ring();
-  }
-
-  /**
-   * Makes what a turn has claimed visible, and wakes those that it is for, or leaves that to the next turn. Returns whether
-   * it does.
-   *
-   * To wake a thread costs this one a good part of the time of an order. In a rush the next turn brings as many requests
-   * again, and one ring does for both; where nothing else happens it is there at once. Nobody waits for more than one turn,
-   * for one that may be long, or where there is enough to do already.
-   *
-   * @param turnMs how long this turn took: so may the next one
-   */
-  #deliver(turnMs: number): boolean {
-    let fresh = 0;
-    for (const { unpublished } of this.#links) fresh += unpublished;
-    const patient = fresh < limits.requestsRungAtOnceMin && turnMs <= limits.patientTurnMsMax;
-    let owes = false;
-    for (const link of this.#links) {
-      if (link.unpublished === 0 && !link.owesRing) continue;
-      this.#publish(link, patient);
-      if (link.owesRing) owes = true;
-    }
-    return owes;
-  }
-
   /** Once per turn of the event loop while anything is in flight: publish what the turn gathered, drain replies. */
   #runTurn(): void {
     this.#scheduled = false;
     const before = this.#nowMs;
     this.#look();
-    const owesRing = this.#deliver(this.#nowMs - before);
-    const settled = this.#drain();
+    const owesRing = this.#requests.deliver(this.#nowMs - before);
+    const settled = this.#replies.drain();
     if (this.#waiters.length > 0) this.#resumeWaiters();
     if (this.#inFlight.count === 0) {
       this.#idleTurns = 0;
@@ -392,53 +331,21 @@ export class Dispatcher {
 
   /** Whether every shard is in a flush: polling would only take a core from it. */
   #allBusy(): boolean {
-    for (let shard = 0; shard < this.#links.length; shard++) {
+    for (let shard = 0; shard < this.#requests.links.length; shard++) {
       if (!this.#threads.busy(shard)) return false;
     }
     return true;
   }
 
-  #drain(): number {
-    let drained = 0;
-    for (const { replies } of this.#links) {
-      const count = replies.waiting();
-      if (count === 0) continue;
-      const { words, doubles } = replies;
-      this.#replyRing = replies;
-      let at = replies.at(0);
-      let slot = words[at + replyLayout.slot]!;
-      for (let i = 1; i <= count; i++) {
-        this.#replyAt = at;
-        readReply(words, doubles, at, this.#reply);
-        const generation = words[at + replyLayout.generation]!;
-        // Read before this one is answered: so the next record is on its way from the shard's core meanwhile.
-        at = replies.at(i);
-        const next = i < count ? words[at + replyLayout.slot]! : -1;
-        this.#settle(slot, generation);
-        slot = next;
-      }
-      replies.release(count);
-      drained += count;
-    }
-    this.#replyRing = undefined;
-    return drained;
-  }
-
-  #settle(slot: number, generation: number): void {
-    if (!this.#inFlight.settle(slot, generation, this.#reply)) this.#counters.add(AcceptorCount.stale, 1);
-  }
-
   /** The buyer that a reply about an order carries. Only while that reply is being settled. */
   replyBuyer(): string {
-    const ring = this.#replyRing!;
-    const bytes = ring.words[this.#replyAt + replyLayout.buyerBytes]!;
-    return readText(ring.bytes, (this.#replyAt + replyLayout.buyer) * 4, bytes);
+    return this.#replies.buyer();
   }
 
   #waitForDoorbell(): void {
     if (this.#waiting) return;
     this.#doorbell.announce();
-    if (this.#links.some(({ replies }) => replies.waiting() > 0)) {
+    if (this.#replies.waiting) {
       this.#doorbell.retract();
       this.#schedule();
       return;
@@ -481,12 +388,9 @@ export class Dispatcher {
    * open once more.
    */
   abandon(shard: number): void {
-    const link = this.#links[shard]!;
-    link.open = false;
-    // Published, so that the successor finds it among the rest that it passes over.
-    this.#publish(link, false);
+    this.#requests.abandon(this.#requests.links[shard]!);
     // What the shard said before it went still counts: those orders are in its store.
-    this.#drain();
+    this.#replies.drain();
     this.#inFlight.abandon(shard, newReply(Outcome.shardRecovering));
   }
 
