@@ -43,6 +43,9 @@ export class OrderWriter {
   /** From the buyer to the sequence, and from the sequence to the end: they seldom change between orders. */
   #middle = new Uint8Array(0);
   #tail = new Uint8Array(0);
+  /** Where in `#tail` the milliseconds of its times stand, as three digits; -1 where it has no such time. */
+  #createdMsAt = -1;
+  #expiresMsAt = -1;
   /** Where the two stand in `#bytes`; -1 where they have to be written anew. */
   #middleAt = -1;
   #tailAt = -1;
@@ -132,22 +135,53 @@ export class OrderWriter {
       this.#middleAt = -1;
       this.#middle = ascii(`,"quantity":${quantity},"status":"${statusName(status)}","sequence":`);
     }
-    const sameTimes = createdAtMs === last.createdAtMs && expiresAtMs === last.expiresAtMs;
-    if (!sameStatus || !sameTimes || durability !== last.durability || reacquired !== last.reacquired) {
+    const sameTail =
+      sameStatus &&
+      durability === last.durability &&
+      reacquired === last.reacquired &&
+      sameSecond(createdAtMs, last.createdAtMs) &&
+      sameSecond(expiresAtMs, last.expiresAtMs);
+    if (!sameTail || createdAtMs !== last.createdAtMs || expiresAtMs !== last.expiresAtMs) {
       last.createdAtMs = createdAtMs;
       last.expiresAtMs = expiresAtMs;
       last.durability = durability;
       last.reacquired = reacquired;
       this.#tailAt = -1;
-      const expiry = expiryOf(reply);
-      const expiresAt = expiry === null ? 'null' : `"${new Date(expiry).toISOString()}"`;
-      const times = `"createdAt":"${new Date(createdAtMs).toISOString()}","expiresAt":${expiresAt}`;
-      this.#tail = ascii(
-        `,${times},"durability":"${durabilities[durability]!}"${reacquired ? ',"reacquired":true' : ''}}`,
-      );
+      if (sameTail) this.#rewriteTail(createdAtMs, expiresAtMs);
+      else this.#writeTail(reply);
     }
     last.status = status;
   }
+
+  #writeTail(reply: Reply): void {
+    const expiry = expiryOf(reply);
+    const created = `,"createdAt":"${new Date(reply.createdAtMs).toISOString()}`;
+    const expires = `","expiresAt":${expiry === null ? 'null' : `"${new Date(expiry).toISOString()}`}`;
+    const end = `${expiry === null ? '' : '"'},"durability":"${durabilities[reply.durability]!}"`;
+    this.#tail = ascii(`${created}${expires}${end}${reply.reacquired ? ',"reacquired":true' : ''}}`);
+    this.#createdMsAt = created.length - millisecondsChars;
+    this.#expiresMsAt = expiry === null ? -1 : created.length + expires.length - millisecondsChars;
+  }
+
+  /** Writes other times of the same seconds. In a rush the milliseconds are all that changes, a thousand times a second. */
+  #rewriteTail(createdAtMs: number, expiresAtMs: number): void {
+    writeMilliseconds(this.#tail, this.#createdMsAt, createdAtMs % 1_000);
+    if (this.#expiresMsAt !== -1) writeMilliseconds(this.#tail, this.#expiresMsAt, expiresAtMs % 1_000);
+  }
+}
+
+/** What an ISO time ends with: milliseconds and the zone. */
+const millisecondsChars = '000Z'.length;
+
+/** Whether both times, ms since the epoch, are written alike but for their milliseconds. */
+function sameSecond(a: number, b: number): boolean {
+  return a === b || Math.floor(a / 1_000) === Math.floor(b / 1_000);
+}
+
+function writeMilliseconds(bytes: Uint8Array, at: number, milliseconds: number): void {
+  bytes[at] = 0x30 + Math.floor(milliseconds / 100);
+  bytes[at + 1] = 0x30 + (Math.floor(milliseconds / 10) % 10);
+  bytes[at + 2] = 0x30 + (milliseconds % 10);
 }
 
 function ascii(text: string): Uint8Array<ArrayBuffer> {

@@ -39,14 +39,20 @@ const buyers = fc.oneof(
   fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }).filter((text) => isPrintable(text, 64)),
   fc.constantFrom('"', '\\', '"'.repeat(limits.buyerBytesMax), '雷鸟', 'u-1', 'u-2'),
 );
-const deadlines = fc.constantFrom(1_800_000_000_000, 1_800_000_000_001, Number.POSITIVE_INFINITY);
+/** Of the same second and of others, with every digit in its turn. */
+const times = (first: number) =>
+  fc.oneof(
+    fc.constantFrom(first, first + 1),
+    fc.nat(1_999).map((ms) => first + ms),
+  );
+const deadlines = fc.oneof(times(1_800_000_000_000), fc.constant(Number.POSITIVE_INFINITY));
 const replies = fc.record({
   row: fc.nat(skus.length - 1),
   buyer: buyers,
   orderNumber: fc.oneof(fc.nat(2 ** 31 - 1), fc.nat(0x11)),
   quantity: fc.constantFrom(1, 2, limits.quantityMax),
   sequence: fc.oneof(fc.nat(2 ** 31 - 1), fc.constantFrom(0, 1, 9, 10, 99, 100)),
-  createdAtMs: fc.constantFrom(1_700_000_000_000, 1_700_000_000_001),
+  createdAtMs: times(1_700_000_000_000),
   expiresAtMs: deadlines,
   status: fc.constantFrom(1, 2, 3, 4),
   durability: fc.constantFrom(0, 1, 2),
