@@ -1,6 +1,6 @@
 /** Which servers are compared in a closed loop, at what, and what is wanted of them. */
 import type { Profile } from '../harness/profile.js';
-import { bare, leiniao, piscina, postgres, receipts, redis } from './contenders.js';
+import { asking, bare, leiniao, piscina, postgres, receipts, redis } from './contenders.js';
 import { type LeiniaoOptions, startLeiniao } from './leiniao.js';
 import type { Shop, StartShop } from './shop.js';
 import type { Shops } from './shops.js';
@@ -65,6 +65,7 @@ function withoutSlow(race: Race): Race {
 export function racesOf(shops: Shops, folder: string, profile: Profile['name']): readonly Race[] {
   const memory: Race['contenders'] = {
     [bare]: shops.bare,
+    [asking]: shops.asking,
     [leiniao]: starterOf(folder, { durability: 'memory', receipts: false }),
     [redis]: shops.redis,
     [piscina]: shops.piscina,
@@ -78,6 +79,8 @@ export function racesOf(shops: Shops, folder: string, profile: Profile['name']):
   };
   const memoryGoals: Goal[] = [
     [leiniao, bare, 0.92],
+    [asking, bare],
+    [leiniao, asking],
     [leiniao, redis, 3.5],
     [leiniao, piscina],
     [leiniao, postgres],
@@ -93,8 +96,11 @@ export function racesOf(shops: Shops, folder: string, profile: Profile['name']):
       [leiniao, postgres],
     ] as const),
   );
-  const soldOutFew = soldOut(few, memory, [leiniao, bare, 0.97], [leiniao, redis]);
-  const soldOutMany = soldOut(many, memory, [leiniao, bare, 0.97], [leiniao, redis]);
+  // A refusal needs no other thread: what is sold out shows in shared memory.
+  const refusing = { ...memory };
+  delete refusing[asking];
+  const soldOutFew = soldOut(few, refusing, [leiniao, bare, 0.97], [leiniao, redis]);
+  const soldOutMany = soldOut(many, refusing, [leiniao, bare, 0.97], [leiniao, redis]);
   switch (profile) {
     case 'smoke':
       return [memoryFew, fsyncFew, soldOutFew];

@@ -1,4 +1,4 @@
-/** The servers that leiniao is compared with, those that are installed: all but the ceiling run for all contests. */
+/** The servers that leiniao is compared with, those that are installed: all but the ceilings run for all contests. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BenchRun } from '../harness/bench.js';
@@ -13,6 +13,7 @@ import { startShop } from './start-shop.js';
 /** By what it is. One that is undefined is not installed. */
 export interface Shops {
   readonly bare: StartShop;
+  readonly asking: StartShop;
   readonly redis: Shop | undefined;
   readonly redisFsync: Shop | undefined;
   readonly piscina: Shop;
@@ -66,6 +67,7 @@ export async function startShops(run: BenchRun, running: Running): Promise<Shops
   run.say('starting the servers');
   return {
     bare: (scope) => startShop(scope, [serverFile('bare')]),
+    asking: (scope) => startShop(scope, [serverFile('bare'), '--ask-a-thread']),
     redis: await startRedisShop(run, running, 'memory'),
     redisFsync: await startRedisShop(run, running, 'fsync'),
     piscina: await startShop(running, [serverFile('uws-piscina')]),

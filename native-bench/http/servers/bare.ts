@@ -1,18 +1,54 @@
 /**
  * The ceiling: a bare uWebSockets.js app that parses the same JSON body and answers a fixed reply of the same size as
  * leiniao's, headers included. It counts its replies, and that is all it keeps. A process of its own; prints its URL.
+ *
+ * With `--ask-a-thread` it does what no server can leave out that keeps leiniao's contract and decides in other threads: it
+ * looks at the three headers that say how an order is to be read, and answers when another thread has.
  */
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { loadUws } from '#dist/acceptor/uws/load.js';
 import { type Counters, orderDocument, problems, sampleOrder, sku, stockOf } from './answers.js';
+import { startEcho } from './echo.js';
 
 const created = JSON.stringify(orderDocument(sampleOrder, 1_794_355_200_000));
 const soldOut = JSON.stringify(problems.sold_out);
 
+// As bytes, as leiniao has them: a text would be converted at every look-up.
+const [contentType, contentLength, idempotencyKey] = [
+  'content-type',
+  'content-length',
+  'idempotency-key',
+].map((name) => new Uint8Array(Buffer.from(name)).buffer) as [ArrayBuffer, ArrayBuffer, ArrayBuffer];
+
+const ask = process.argv.includes('--ask-a-thread') ? await startEcho() : undefined;
 const uws = loadUws();
 const app = uws.App();
 let accepted = 0;
+
+function lookAtHeaders(req: HttpRequest): void {
+  if (req.getHeader(contentType) !== 'application/json') throw new Error('not JSON');
+  if (req.getHeader(contentLength) === '') throw new Error('no length');
+  if (req.getHeader(idempotencyKey) !== '') throw new Error('a key, which no order of a load has');
+}
+
+function answer(res: HttpResponse, refused: boolean): void {
+  res.cork(() => {
+    if (refused) {
+      res.writeStatus('409 Conflict').writeHeader('Content-Type', 'application/problem+json').end(soldOut);
+      return;
+    }
+    accepted += 1;
+    res
+      .writeStatus('201 Created')
+      .writeHeader('Location', '/v1/orders/49393f0100000000')
+      .writeHeader('Content-Type', 'application/json')
+      .end(created);
+  });
+}
+
 app.post('/v1/sales/:sale/orders', (res, req) => {
   const refused = req.getParameter(0) === 'sold-out';
+  if (ask !== undefined) lookAtHeaders(req);
   let aborted = false;
   res.onAborted(() => {
     aborted = true;
@@ -21,18 +57,11 @@ app.post('/v1/sales/:sale/orders', (res, req) => {
     if (!isLast || aborted) return;
     const body = JSON.parse(Buffer.from(chunk).toString('latin1')) as { sku?: string };
     if (body.sku !== sku) throw new Error('not the order that was sent');
-    res.cork(() => {
-      if (refused) {
-        res.writeStatus('409 Conflict').writeHeader('Content-Type', 'application/problem+json').end(soldOut);
-        return;
-      }
-      accepted += 1;
-      res
-        .writeStatus('201 Created')
-        .writeHeader('Location', '/v1/orders/49393f0100000000')
-        .writeHeader('Content-Type', 'application/json')
-        .end(created);
-    });
+    if (ask === undefined) answer(res, refused);
+    else
+      ask(() => {
+        if (!aborted) answer(res, refused);
+      });
   });
 });
 app.get('/v1/sales/:sale/skus/:sku', (res, req) => {
