@@ -65,8 +65,8 @@ function withoutSlow(race: Race): Race {
 export function racesOf(shops: Shops, folder: string, profile: Profile['name']): readonly Race[] {
   const memory: Race['contenders'] = {
     [bare]: shops.bare,
-    [asking]: shops.asking,
     [leiniao]: starterOf(folder, { durability: 'memory', receipts: false }),
+    [asking]: shops.asking,
     [redis]: shops.redis,
     [piscina]: shops.piscina,
     [postgres]: shops.postgres,
