@@ -38,9 +38,14 @@ export const limits = {
   listsMax: 64,
   /** Room that must be free on a store's disk beside what is about to be written to it. */
   storeRoomBytes: 256 * 1024,
-  /** A journal's file is made longer by so much at a time, ahead of the commits that fill it. */
+  /** So much room is written at a time in a journal's file, ahead of the commits that fill it. */
   preallocatedBytes: 512 * 1024,
-  /** What LMDB writes of its own with a commit, at most, as far as room ahead is reckoned. */
+  /** Commits up to this size get room ahead; of larger ones LMDB makes the file longer itself. */
+  preallocatedForBytesMax: 128 * 1024,
+  /**
+   * Room for LMDB's own pages beside a commit's record: copies of branch pages, roots and the list of free pages, 12 KiB as
+   * measured. A flush of many records may need more, and then LMDB makes the file longer itself.
+   */
   commitPagesBytes: 64 * 1024,
   /** Sealed commits wait in memory for LMDB up to this size; then they are flushed without waiting longer. */
   storePendingBytesMax: 4 * 1024 * 1024,
@@ -75,7 +80,7 @@ export const limits = {
   publishCountMax: 256,
   /** Requests of a turn for which shards are woken at once; fewer wait a turn for those that come after them. */
   requestsRungAtOnceMin: 24,
-  /** The longest turn after which they wait for another one. */
+  /** A turn longer than this wakes shards at once: the next one may be as long. */
   patientTurnMsMax: 1,
   /** So many orders of a batch for the same SKU are let through, or refused, on one look at its stock. */
   admittedTogetherMax: 64,
@@ -156,7 +161,7 @@ assert(limits.quantityMax <= 0xffff, 'a quantity fits the order record');
 assert(limits.stockRowsMax <= 1 << 16, 'a stock row fits the order record');
 assert(limits.skusPerSaleMax <= limits.skusMax, 'the largest sale fits the engine');
 assert(
-  limits.preallocatedBytes / 4 + limits.commitPagesBytes <= limits.preallocatedBytes,
+  limits.preallocatedForBytesMax + limits.commitPagesBytes <= limits.preallocatedBytes,
   'room ahead holds the largest commit that it is for',
 );
 assert(limits.restocksPendingMax < limits.controlPendingMax, 'restocks leave room for other changes');

@@ -24,9 +24,16 @@ export function startsBefore(round: number): boolean {
 }
 
 /** Throws unless every answer had the one status that this sale's orders should be answered with. */
-function checkStatuses({ name, sale }: Race, statuses: ReadonlyMap<number, number>, answers: number): void {
+function checkStatuses(
+  { name, sale }: Race,
+  statuses: ReadonlyMap<number, number>,
+  answers: number,
+  seconds: number,
+): void {
   const wanted = sale === 'bench' ? 201 : 409;
   if (statuses.size === 1 && statuses.get(wanted) === answers) return;
+  if (answers === 0)
+    throw new Error(`${name}: there was no answer in ${seconds} s: is this machine very busy?`);
   const seen = [...statuses].map(([status, count]) => `${count} were ${status}`).join(', ');
   throw new Error(`${name}: of ${answers} answers, all of which should be ${wanted}, ${seen}`);
 }
@@ -40,16 +47,16 @@ async function measure(
   warmUp: keyof typeof warmUpSeconds | undefined,
 ): Promise<Load> {
   const { sale, connections } = race;
-  const seconds = loadSeconds[run.profile.name];
+  const seconds = warmUp === undefined ? loadSeconds[run.profile.name] : warmUpSeconds[warmUp];
   const before = await unitsTaken(shop, sale);
   const load = await runLoad({
     ...{ wrk, url: shop.url, connections, sale, prefix: nextPrefix() },
-    seconds: warmUp === undefined ? seconds : warmUpSeconds[warmUp],
+    seconds,
     countStatuses: warmUp !== undefined || !run.profile.measures,
   });
   const taken = (await unitsTaken(shop, sale)) - before;
   const { answers, refusals, statuses } = load;
-  if (statuses !== undefined) checkStatuses(race, statuses, answers);
+  if (statuses !== undefined) checkStatuses(race, statuses, answers, seconds);
   if (sale === 'sold-out') {
     if (refusals !== answers || taken !== 0) {
       throw new Error(
@@ -89,6 +96,8 @@ function entrantsOf(race: Race, running: Running): Entrant[] {
 
 async function hold(run: BenchRun, wrk: string, race: Race, running: Running): Promise<void> {
   const entrants = entrantsOf(race, running);
+  // So that whoever is wrong is named.
+  const raceOf = ({ name }: Entrant): Race => ({ ...race, name: `${race.name}, ${name}` });
   // Before the round: its loads have to be neighbours, or their ratio says nothing.
   const prepare = async (round: number) => {
     for (const entrant of entrants) {
@@ -99,7 +108,7 @@ async function hold(run: BenchRun, wrk: string, race: Race, running: Running): P
       } else if (round > 0) continue;
       // Nothing that is not measured needs to be warm.
       if (!run.profile.measures) continue;
-      await measure(run, wrk, entrant.shop!, race, start === undefined ? 'kept' : 'fresh');
+      await measure(run, wrk, entrant.shop!, raceOf(entrant), start === undefined ? 'kept' : 'fresh');
     }
   };
   const contenders = entrants.map(
@@ -107,7 +116,7 @@ async function hold(run: BenchRun, wrk: string, race: Race, running: Running): P
       name: entrant.name,
       measure: async (round) => {
         if (round === 0) return 0;
-        const { perSecond, coreShare } = await measure(run, wrk, entrant.shop!, race, undefined);
+        const { perSecond, coreShare } = await measure(run, wrk, entrant.shop!, raceOf(entrant), undefined);
         entrant.coreShares.push(coreShare);
         return perSecond;
       },

@@ -1,4 +1,4 @@
-/** The servers that leiniao is compared with, those that are installed: all but the ceilings run for all contests. */
+/** The servers that leiniao is compared with, those that are installed: all but the bare ones run for all contests. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BenchRun } from '../harness/bench.js';

@@ -1,7 +1,7 @@
 /**
  * Carries requests from one acceptor's thread to the shards and their replies back: claims in-flight slots, fills records
- * of the request rings, and once per turn of the event loop sends what the turn gathered and takes what has come back.
- * HTTP requests and the embedding API's calls go through here alike.
+ * of the request rings, and once per turn of the event loop, or sooner where it is much, sends what the turn gathered; then
+ * takes what has come back. HTTP requests and the embedding API's calls go through here alike.
  */
 import type { Clock } from '../clock.js';
 import { limits } from '../config.js';
@@ -345,7 +345,7 @@ export class Dispatcher {
   #waitForDoorbell(): void {
     if (this.#waiting) return;
     this.#doorbell.announce();
-    if (this.#replies.waiting) {
+    if (this.#replies.anyWaiting) {
       this.#doorbell.retract();
       this.#schedule();
       return;

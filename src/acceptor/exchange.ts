@@ -61,7 +61,6 @@ function headerKey(name: string): ArrayBuffer {
 }
 
 const noBytes = new Uint8Array(0);
-const zero = '0'.charCodeAt(0);
 const internal = problemAnswer(
   refuse('internal', 'The request failed by a defect of the server. It has been logged.'),
 );
@@ -259,8 +258,7 @@ export class Exchange {
     if (length === '' && req.getHeader(headerKeys.transferEncoding) !== '')
       this.answer(transferEncoding, true);
     // Of an empty body it never tells where the head came in several pieces.
-    else if (length === '' || (length.charCodeAt(0) === zero && Number(length) === 0))
-      this.#complete(noBytes);
+    else if (length === '' || (length.startsWith('0') && Number(length) === 0)) this.#complete(noBytes);
     else this.#res!.onData(this.#onData);
   }
 

@@ -23,7 +23,7 @@ export class ReplyRings {
   }
 
   /** Whether there is any reply. */
-  get waiting(): boolean {
+  get anyWaiting(): boolean {
     return this.#rings.some((ring) => ring.waiting() > 0);
   }
 

@@ -75,7 +75,10 @@ export class RequestRings {
     return owes;
   }
 
-  /** Makes what was claimed for a shard that has gone visible, so that its successor finds it among the rest that it passes over. */
+  /**
+   * Gives up a shard that has gone. What was claimed for it becomes visible, so that its successor finds it among the rest
+   * that it passes over.
+   */
   abandon(link: Link): void {
     link.open = false;
     this.#publish(link, false);

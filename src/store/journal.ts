@@ -80,13 +80,13 @@ export class Journal {
   append(firstNumber: number, records: readonly Uint8Array[]): void {
     let bytes = 0;
     for (const record of records) bytes += record.length;
-    requireRoom(this.#path, bytes + limits.preallocatedBytes);
+    const spareBytes = requireRoom(this.#path, bytes);
     this.#appends += 1;
     // A reader that was killed would keep every page from being used again.
     if (this.#appends % limits.readerCheckAppends === 0) this.#environment.readerCheck();
     this.#environment.transactionSync(() => {
       const { lastPage } = requireNewest(this.#environment, this.#descriptor);
-      makeRoom(this.#descriptor, lastPage, bytes);
+      makeRoom(this.#descriptor, lastPage, bytes, spareBytes);
       for (const [i, record] of records.entries()) {
         // The declarations say void: within a transaction it is whether the record was added.
         const stored: unknown = this.#commits.putSync(firstNumber + i, record as Buffer, { append: true });

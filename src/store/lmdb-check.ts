@@ -32,7 +32,7 @@ export function checkDatabaseFile(file: string, table: TableName): void {
 /** How far a database has come. */
 export interface NewestState {
   readonly transaction: bigint;
-  /** Of all that it has ever used. */
+  /** The highest page number it has ever used; the file may be longer. */
   readonly lastPage: number;
 }
 
@@ -40,11 +40,15 @@ export interface NewestState {
  * The newest state that the meta pages of an open file tell of. It is what LMDB should go on from, and does not
  * always: whoever opens an environment, to read as well, sets the number that all share to what he read a moment before
  * (mdb.c, mdb_env_open2), and a commit that came in between is forgotten by it.
+ *
+ * @throws LeiniaoError `data_dir_damaged` when the file has been cut short
  */
 export function newestState(descriptor: number): NewestState {
   const bytes = Buffer.alloc(meta.bytes - meta.lastPage);
   const [even, odd] = [0, 1].map((page): NewestState => {
-    readSync(descriptor, bytes, 0, bytes.length, page * pageBytes + meta.lastPage);
+    const read = readSync(descriptor, bytes, 0, bytes.length, page * pageBytes + meta.lastPage);
+    if (read !== bytes.length)
+      throw new LeiniaoError('data_dir_damaged', 'a database was cut short while it was open');
     return {
       transaction: bytes.readBigUInt64LE(meta.transaction - meta.lastPage),
       lastPage: Number(bytes.readBigUInt64LE(0)),
@@ -150,13 +154,13 @@ class DatabaseFile {
     // A commit leaves both; the page of a database that is new has none.
     if (roots.some((at) => meant.readBigUInt64LE(at + database.root) === noRoot)) return undefined;
     meant.writeBigUInt64LE(newest + 1n, meta.transaction);
-    // That page's own was lost with its transaction; pages that nobody refers to do no harm.
+    // That page's own was lost with its transaction: as far as the file goes, until it shows how much of it is used.
     meant.writeBigUInt64LE(BigInt(Math.floor(this.#size / pageBytes) - 1), meta.lastPage);
     try {
       // Both roots: one of an older state whose age was spoilt would pass for the other.
       for (const at of roots) this.#checkRootAge(meant, at);
       this.#requireLastPage(meant);
-      checkPages(this.#file, meant);
+      meant.writeBigUInt64LE(BigInt(checkPages(this.#file, meant)), meta.lastPage);
     } catch (error) {
       if (error instanceof LeiniaoError) return undefined;
       throw error;

@@ -75,10 +75,11 @@ export function failAt({ path }: OpenFile, what: string, page?: number): never {
 
 /**
  * @param state the meta page, whose last page the file has
+ * @returns the highest page that is in use, or in a list of free ones
  * @throws LeiniaoError `data_dir_damaged`, saying where
  */
-export function checkPages(file: OpenFile, state: Buffer): void {
-  new Pages(file, state).check();
+export function checkPages(file: OpenFile, state: Buffer): number {
+  return new Pages(file, state).check();
 }
 
 class Pages {
@@ -97,7 +98,7 @@ class Pages {
     this.#seen = new Uint8Array(this.#lastPage + 1);
   }
 
-  check(): void {
+  check(): number {
     const freeLists: Buffer[] = [];
     this.#checkTable(this.#databaseAt(meta.freeDatabase), freeTable, (transaction, list) => {
       if (transaction.readBigUInt64LE(0) > this.#transaction) this.#fail('has pages that will be free');
@@ -115,6 +116,8 @@ class Pages {
     if (tables.length === 0 && this.#transaction > 0n) this.#fail('has lost its table');
     for (const record of tables) this.#checkTable(record, namedTables[table]);
     for (const list of freeLists) this.#checkFreeList(list);
+    // The two meta pages are not referred to.
+    return Math.max(1, this.#seen.lastIndexOf(1));
   }
 
   #databaseAt(at: number): Buffer {

@@ -112,7 +112,7 @@ function codeOf(cause: unknown): StartErrorCode {
  * newest commit is still there then, and whoever opens the file anew finds it.
  *
  * @param descriptor of the database's file
- * @returns that commit
+ * @returns the state that it goes on from
  * @throws LeiniaoError `data_dir_unwritable`
  */
 export function requireNewest(environment: Environment, descriptor: number): NewestState {
@@ -138,13 +138,14 @@ export function requireDatabase(path: string): void {
  * Checks that the disk of an environment has room for `bytes` more. To be called before every write: an LMDB that meets
  * a full disk in the middle of one has been seen to damage the memory of its process.
  *
+ * @returns how many bytes are free beside those
  * @throws LeiniaoError `data_dir_full`
  */
-export function requireRoom(path: string, bytes: number): void {
+export function requireRoom(path: string, bytes: number): number {
   const { bavail, bsize } = statfsSync(path);
-  if (bavail * bsize < bytes + limits.storeRoomBytes) {
-    throw new LeiniaoError('data_dir_full', `no space is left on the disk of ${path}`);
-  }
+  const spareBytes = bavail * bsize - bytes - limits.storeRoomBytes;
+  if (spareBytes < 0) throw new LeiniaoError('data_dir_full', `no space is left on the disk of ${path}`);
+  return spareBytes;
 }
 
 /** Entries of a database as it is now. LMDB keeps the number apart from the entries themselves. */

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { Dispatcher } from '../../dist/acceptor/dispatcher.js';
 import type { EventLoop } from '../../dist/acceptor/event-loop.js';
 import { limits } from '../../dist/config.js';
+import { AcceptorCount, Counters } from '../../dist/memory/counters.js';
 import { replyLayout, requestLayout, threadLayout } from '../../dist/memory/layout.js';
 import { newReply, Opcode, writeReply } from '../../dist/memory/records.js';
 import { RingConsumer, RingProducer } from '../../dist/memory/ring.js';
@@ -60,6 +61,9 @@ function parkedShards({
     parked: (shard = 0) => words[shard * threadLayout.lineWords + threadLayout.doorbell] === 1,
     waiting: (shard = 0) => requests[shard]!.waiting(),
     waits: () => waits,
+    dispatcher,
+    askOne: (shard = 0) => dispatcher.order(Opcode.read, shard, 0, sink, 0),
+    stale: () => new Counters(memory.counters, shards).read(AcceptorCount.stale),
     passTime: (ms: number) => {
       nowMs += ms;
     },
@@ -204,4 +208,42 @@ test('a shard starts on a batch while the rest of it is being written', () => {
   expect([shard.waiting(), shard.parked()]).toEqual([0, true]);
   shard.ask(1);
   expect([shard.waiting(), shard.parked()]).toEqual([limits.publishCountMax, false]);
+});
+
+test('an answer that comes between the last look and the announcement is not slept over', () => {
+  const shard = parkedShards();
+  shard.ask(1);
+  let turns = 0;
+  const waiter = {
+    // Called after a turn has looked for answers, and before it decides whether to wait.
+    resume: () => {
+      turns += 1;
+      if (turns > limits.replyPollTurnsMax) shard.answerAll();
+      else shard.dispatcher.awaitRoom(waiter);
+    },
+  };
+  shard.dispatcher.awaitRoom(waiter);
+  expect(shard.turnToTheEnd()).toBe(limits.replyPollTurnsMax + 2);
+  expect([shard.settled, shard.waits()]).toEqual([[0], 0]);
+});
+
+test('an answer to somebody who waits no more is counted as stale', () => {
+  const shard = parkedShards();
+  shard.ask(2);
+  shard.turn();
+  shard.passTime(replyDeadlineMs + 1);
+  shard.sweep();
+  expect(shard.settled).toEqual([0, 1]);
+  shard.answerAll();
+  shard.turnToTheEnd();
+  expect([shard.settled, shard.stale()]).toEqual([[0, 1], 2]);
+});
+
+test('what was claimed for a shard that has gone is visible to its successor, and it is asked for nothing more', () => {
+  const shard = parkedShards();
+  shard.ask(1);
+  shard.dispatcher.abandon(0);
+  expect([shard.settled, shard.waiting()]).toEqual([[0], 1]);
+  // In the same turn as well, whatever the shard's state was at its beginning.
+  expect(shard.askOne()).toBe('recovering');
 });

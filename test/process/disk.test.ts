@@ -211,4 +211,17 @@ describe.skipIf(excused)('a disk', () => {
       expect((await api.put('s', { skus: [{ sku: 'a', stock: 1 }] })).status).toBe(201);
     },
   );
+
+  test.each([400, 700, 900])(
+    'with %i KiB left takes orders, with room ahead or without',
+    async (kibibytes) => {
+      const disk = new SmallDisk(4);
+      disk.fill(kibibytes * 1024);
+      const { api } = await serve(join(disk.path, 'data'), '--shards', '1');
+      expect((await api.put('s', { skus: [{ sku: 'a', stock: 1_000 }] })).status).toBe(201);
+      for (let i = 0; i < 20; i++) {
+        expect((await api.order('s', { sku: 'a', buyer: `b-${i}` })).status).toBe(201);
+      }
+    },
+  );
 });

@@ -98,7 +98,8 @@ describe('a commit whose last write failed', () => {
     });
     expect(readFileSync(data(path)).equals(failed)).toBe(true);
     expect(openAll([path])).toEqual([{ commits: 20 }]);
-    // And stays so.
+    // And stays so, with the room ahead still free.
+    expect(bytesInUse(readFileSync(data(path)))).toBe(bytesInUse(bytes));
     expect(transactionOf(readFileSync(data(path)), newest)).toBe(transactionOf(bytes, newest));
     expect(openAll([path])).toEqual([{ commits: 20 }]);
   });

@@ -1,10 +1,12 @@
 /** The room that a journal's file is given ahead of its commits, on a real disk. */
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { limits } from '../../dist/config.js';
 import { Journal } from '../../dist/store/journal.js';
+import { newestState } from '../../dist/store/lmdb-check.js';
+import { makeRoom } from '../../dist/store/preallocation.js';
 import { chain, seen, seenOf, storeId } from '../support/commits.js';
 import { effort } from '../support/effort.js';
 import { bytesInUse, data } from '../support/journals.js';
@@ -65,7 +67,7 @@ test('a large commit is not written twice', async () => {
   const path = tempDir();
   const { journal } = await openJournal(path);
   const records = chain([8_000, 8_000, 8_000]);
-  expect(Buffer.concat(records).length).toBeGreaterThan(limits.preallocatedBytes / 4);
+  expect(Buffer.concat(records).length).toBeGreaterThan(limits.preallocatedForBytesMax);
   journal.append(1, records);
   expect(fileBytes(path)).toBe(used(path));
   await journal.close();
@@ -95,4 +97,40 @@ test(seeded('room ahead never touches what a journal has, whatever the sizes of 
     expect(Buffer.concat(commits.map(({ record }) => record)).equals(Buffer.concat(records))).toBe(true);
   });
   await fc.assert(holds, { numRuns: effort(10, 100), seed });
+});
+
+test('room is made where a commit and what LMDB writes beside it would not fit, and not before', () => {
+  const file = openSync(join(tempDir(), 'file'), 'w+');
+  const used = 10 * 4_096;
+  const bytes = 1_000;
+  const fits = used + bytes + limits.commitPagesBytes;
+  const room = limits.preallocatedBytes;
+  const sizeAfter = (size: number, commitBytes: number, spareBytes: number) => {
+    ftruncateSync(file, size);
+    makeRoom(file, 9, commitBytes, spareBytes);
+    return fstatSync(file).size;
+  };
+  expect(sizeAfter(fits, bytes, room)).toBe(fits);
+  expect(sizeAfter(fits - 1, bytes, room)).toBe(used + room);
+  expect(sizeAfter(used, limits.preallocatedForBytesMax, room)).toBe(used + room);
+  expect(sizeAfter(used, limits.preallocatedForBytesMax + 1, room)).toBe(used);
+  // Nor on a disk that has not so much to spare.
+  expect(sizeAfter(used, bytes, room - 1)).toBe(used);
+  closeSync(file);
+});
+
+test('a state is the newer of two, whichever of the two pages it is on', async () => {
+  const path = tempDir();
+  const { journal } = await openJournal(path);
+  const file = openSync(data(path), 'r');
+  for (const [i, record] of chain([10, 3_000, 10, 3_000]).entries()) {
+    const before = newestState(file);
+    journal.append(i + 1, [record]);
+    const { transaction, lastPage } = newestState(file);
+    expect(transaction).toBe(before.transaction + 1n);
+    expect(lastPage).toBe(used(path) / 4_096 - 1);
+    if (record.length > 4_096) expect(lastPage).toBeGreaterThan(before.lastPage);
+  }
+  closeSync(file);
+  await journal.close();
 });

@@ -36,9 +36,13 @@ export async function journalOf(path: string, commits: number): Promise<void> {
 
 export const data = (path: string) => join(path, 'data.mdb');
 
+/** Where the newer of the two meta pages begins (MDB_meta of LMDB's mdb.c; see `lmdb-layout.ts`). */
+const newestMetaAt = (bytes: Buffer) =>
+  bytes.readBigUInt64LE(152) > bytes.readBigUInt64LE(4_096 + 152) ? 0 : 4_096;
+
 /** Where things stand in a database: see `lmdb-layout.ts`. */
 export const placesIn = (bytes: Buffer) => {
-  const newest = bytes.readBigUInt64LE(152) > bytes.readBigUInt64LE(4_096 + 152) ? 0 : 4_096;
+  const newest = newestMetaAt(bytes);
   const rootAt = (state: number, at: number) => Number(bytes.readBigUInt64LE(state + at + 40)) * 4_096;
   const main = rootAt(newest, 96);
   /** Of the only node of the main database: 8 bytes of head, "commits" and a zero, and the table's record. */
@@ -55,6 +59,6 @@ export function changed(bytes: Buffer, words: readonly (readonly [at: number, va
 
 /** How many bytes of a database are in use, by the newer of its meta pages: what is behind them is room ahead. */
 export function bytesInUse(bytes: Buffer): number {
-  const newest = bytes.readBigUInt64LE(152) > bytes.readBigUInt64LE(4_096 + 152) ? 0 : 4_096;
+  const newest = newestMetaAt(bytes);
   return (Number(bytes.readBigUInt64LE(newest + 144)) + 1) * 4_096;
 }

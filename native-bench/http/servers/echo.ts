@@ -5,19 +5,17 @@
 import { once } from 'node:events';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { Dispatcher } from '#dist/acceptor/dispatcher.js';
+import { limits } from '#dist/config.js';
 import { replyLayout, requestLayout } from '#dist/memory/layout.js';
-import { newReply, Opcode, writeReply } from '#dist/memory/records.js';
+import { newReply, Opcode, type Reply, writeReply } from '#dist/memory/records.js';
 import { RingConsumer, RingProducer } from '#dist/memory/ring.js';
 import { allocateSharedMemory, type SharedMemory } from '#dist/memory/shared-memory.js';
 import { ShardState, ThreadTable } from '#dist/memory/thread-table.js';
 import { Outcome } from '#dist/sale/outcome.js';
 
-/** As many requests as leiniao takes by default. */
+/** More requests than a load has connections. */
 const inFlightMax = 8_192;
 const replyDeadlineMs = 5_000;
-const parkMs = 1_000;
-/** Answers that are made visible together, as a shard does. */
-const answersTogether = 64;
 
 /** Starts the thread, and returns how it is asked: the action is run once it has answered. */
 export async function startEcho(): Promise<(then: () => void) => void> {
@@ -26,6 +24,9 @@ export async function startEcho(): Promise<(then: () => void) => void> {
   });
   const worker = new Worker(new URL(import.meta.url), { workerData: memory });
   await once(worker, 'message');
+  worker.once('exit', () => {
+    throw new Error('the thread that is asked has ended');
+  });
   // It is not to keep the server from its end.
   worker.unref();
   const dispatcher = new Dispatcher({
@@ -35,7 +36,11 @@ export async function startEcho(): Promise<(then: () => void) => void> {
     },
   });
   return (then) => {
-    const sent = dispatcher.order(Opcode.read, 0, 0, { settle: then }, 0);
+    const settle = (_token: number, { outcome }: Reply) => {
+      if (outcome !== Outcome.done) throw new Error(`the thread that was asked gave no answer: ${outcome}`);
+      then();
+    };
+    const sent = dispatcher.order(Opcode.read, 0, 0, { settle }, 0);
     if (sent !== 'dispatched') throw new Error(`an order was not sent: ${sent}`);
   };
 }
@@ -48,23 +53,31 @@ function echo(memory: SharedMemory): never {
   const reply = newReply(Outcome.done);
   threads.setState(0, ShardState.open);
   parentPort!.postMessage('open');
-  for (;;) {
-    const count = Math.min(requests.waiting(), replies.free(), answersTogether);
-    for (let i = 0; i < count; i++) {
-      const at = requests.at(i);
-      const slot = requests.words[at + requestLayout.slot]!;
-      const generation = requests.words[at + requestLayout.generation]!;
-      writeReply(replies.words, replies.doubles, replies.claim(), slot, generation, reply);
-    }
-    if (count > 0) {
-      requests.release(count);
+  /** As a shard does: visible by groups, and one ring for all that was found waiting. */
+  const answer = (count: number) => {
+    for (let done = 0; done < count; ) {
+      const group = Math.min(limits.lookAheadLanes, count - done);
+      for (let i = 0; i < group; i++) {
+        const at = requests.at(i);
+        const slot = requests.words[at + requestLayout.slot]!;
+        const generation = requests.words[at + requestLayout.generation]!;
+        writeReply(replies.words, replies.doubles, replies.claim(), slot, generation, reply);
+      }
+      requests.release(group);
       replies.publish();
-      acceptor.ring();
+      done += group;
+    }
+    acceptor.ring();
+  };
+  for (;;) {
+    const count = Math.min(requests.waiting(), replies.free(), limits.repliesPerRing);
+    if (count > 0) {
+      answer(count);
       continue;
     }
     doorbell.announce();
     if (requests.waiting() > 0) doorbell.retract();
-    else doorbell.wait(parkMs);
+    else doorbell.wait(limits.parkMsMax);
   }
 }
 
