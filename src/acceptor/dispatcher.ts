@@ -372,9 +372,11 @@ export class Dispatcher {
     if (this.#inFlight.count === 0 || this.#closed) return;
     this.#startSweeper();
     this.#look();
+    // After a long turn this may come before the one that looks for replies: who has one by now is not to be told otherwise.
+    const settled = this.#replies.drain();
     const late = this.#inFlight.expire(this.#nowMs, newReply(Outcome.timeout));
     this.#counters.add(AcceptorCount.timedOut, late);
-    if (late > 0) this.#schedule();
+    if (settled + late > 0) this.#schedule();
   }
 
   #startSweeper(): void {

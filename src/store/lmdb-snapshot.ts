@@ -3,7 +3,7 @@
  * and nothing written but LMDB's own list of readers (lock.mdb), which keeps the pages of the snapshot from being used
  * again. Called by the thread that reads.
  */
-import { accessSync, closeSync, constants, openSync, readSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Database, open as openLmdb, type Transaction } from 'lmdb';
@@ -16,14 +16,12 @@ import {
   environmentOptions,
   everyRecord,
   lmdbFailure,
+  readersFile,
   requireDatabase,
   tableOptions,
 } from './lmdb.js';
 import { checkDatabaseBeginning, checkDatabaseFile } from './lmdb-check.js';
 import { pageBytes, type TableName } from './lmdb-layout.js';
-
-/** LMDB's own name for its list of readers, in an environment's folder. */
-const readersFile = 'lock.mdb';
 
 export interface SnapshotRecord<K> {
   readonly key: K;
@@ -76,6 +74,7 @@ export async function openSnapshot<K extends number | string>(
 function requireAccess(file: string, mode: number): void {
   try {
     accessSync(file, mode);
+    if (!statSync(file).isFile()) throw new Error('it is no file');
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'EROFS') return;

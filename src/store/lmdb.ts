@@ -2,7 +2,15 @@
  * The one place that opens LMDB for writing. A transaction that returned is on disk: see `openEnvironment`. Called by the
  * thread that owns the environment.
  */
-import { closeSync, mkdirSync, openSync, statfsSync, statSync } from 'node:fs';
+import {
+  constants as access,
+  accessSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  statfsSync,
+  statSync,
+} from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { type Database, open as openLmdb, type RootDatabase, type Transaction } from 'lmdb';
@@ -13,6 +21,8 @@ import { pageBytes, type TableName, tables } from './lmdb-layout.js';
 
 /** LMDB's own name for the file in an environment's folder. */
 export const databaseFile = 'data.mdb';
+/** And for its list of readers beside it. */
+export const readersFile = 'lock.mdb';
 
 export type Environment = RootDatabase<Buffer, string>;
 export type NumberedRecords = Database<Buffer, number>;
@@ -29,6 +39,7 @@ export function openEnvironment(path: string, table: TableName): Environment {
   mkdirSync(path, { recursive: true });
   finishFailedCommit(join(path, databaseFile), table);
   checkDatabaseFile(join(path, databaseFile), table);
+  requireReadersFile(join(path, readersFile));
   requireDescriptors(path);
   try {
     return openLmdb<Buffer, string>({ ...environmentOptions(path), overlappingSync: false });
@@ -53,6 +64,24 @@ export function environmentOptions(path: string) {
     compression: false,
     noSubdir: false,
   } as const;
+}
+
+/**
+ * Checks that LMDB can write to its list of readers, and makes it where there is none: where LMDB cannot, it ends the process
+ * with a signal. A list that is there is not opened for that, because to close it would give up the locks that this process
+ * may have on it.
+ *
+ * @throws LeiniaoError `data_dir_unwritable` or `data_dir_full`
+ */
+function requireReadersFile(file: string): void {
+  try {
+    const found = statSync(file, { throwIfNoEntry: false });
+    if (found === undefined) closeSync(openSync(file, 'a'));
+    else if (found.isFile()) accessSync(file, access.R_OK | access.W_OK);
+    else throw new LeiniaoError('data_dir_unwritable', `${file} is no file`);
+  } catch (cause) {
+    throw cause instanceof LeiniaoError ? cause : lmdbFailure(file, cause);
+  }
 }
 
 /**

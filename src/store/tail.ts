@@ -3,7 +3,16 @@
  * outlive the process, not a power cut; then the hash chain tells how far the file can be believed. Owned by the
  * shard's thread.
  */
-import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { commitHeadBytes, commitLayout } from './batch.js';
 import { syncDir, writeDurably } from './durable-file.js';
@@ -74,8 +83,13 @@ export class TailFile {
 
   /** Hands a record to the operating system. */
   append(record: Uint8Array): void {
-    for (let written = 0; written < record.length; ) {
-      written += writeSync(this.#descriptor, record, written);
+    let written = 0;
+    try {
+      while (written < record.length) written += writeSync(this.#descriptor, record, written);
+    } catch (error) {
+      // Half a record would look like what a power cut leaves, and nobody was promised the other half.
+      ftruncateSync(this.#descriptor, fstatSync(this.#descriptor).size - written);
+      throw error;
     }
   }
 

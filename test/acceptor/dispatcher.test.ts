@@ -5,7 +5,7 @@ import type { EventLoop } from '../../dist/acceptor/event-loop.js';
 import { limits } from '../../dist/config.js';
 import { AcceptorCount, Counters } from '../../dist/memory/counters.js';
 import { replyLayout, requestLayout, threadLayout } from '../../dist/memory/layout.js';
-import { newReply, Opcode, writeReply } from '../../dist/memory/records.js';
+import { newReply, Opcode, type Reply, writeReply } from '../../dist/memory/records.js';
 import { RingConsumer, RingProducer } from '../../dist/memory/ring.js';
 import { allocateSharedMemory } from '../../dist/memory/shared-memory.js';
 import { ShardState, ThreadTable } from '../../dist/memory/thread-table.js';
@@ -49,14 +49,21 @@ function parkedShards({
   const requests = memory.requests[0]!.map((ring) => new RingConsumer(ring, requestLayout.bytes));
   const replies = memory.replies[0]!.map((ring) => new RingProducer(ring, replyLayout.bytes));
   const settled: number[] = [];
+  const outcomes: Outcome[] = [];
   const turn = () => {
     const due = turns;
     turns = [];
     for (const one of due) one();
   };
-  const sink = { settle: (token: number) => settled.push(token) };
+  const sink = {
+    settle: (token: number, { outcome }: Reply) => {
+      settled.push(token);
+      outcomes.push(outcome);
+    },
+  };
   return {
     settled,
+    outcomes,
     park: (shard = 0) => threads.shardDoorbell(shard).announce(),
     parked: (shard = 0) => words[shard * threadLayout.lineWords + threadLayout.doorbell] === 1,
     waiting: (shard = 0) => requests[shard]!.waiting(),
@@ -246,4 +253,18 @@ test('what was claimed for a shard that has gone is visible to its successor, an
   expect([shard.settled, shard.waiting()]).toEqual([[0], 1]);
   // In the same turn as well, whatever the shard's state was at its beginning.
   expect(shard.askOne()).toBe('recovering');
+});
+
+test('who has an answer by now gets it, however late, and only the others are told that there was none', () => {
+  const shard = parkedShards();
+  shard.ask(2);
+  shard.turn();
+  shard.answerAll();
+  shard.ask(1);
+  shard.passTime(2 * replyDeadlineMs);
+  // A timer may be due before the turn that looks for answers.
+  shard.sweep();
+  expect(shard.outcomes).toEqual([Outcome.orderNotFound, Outcome.orderNotFound, Outcome.timeout]);
+  shard.turnToTheEnd();
+  expect(shard.settled).toEqual([0, 1, 0]);
 });

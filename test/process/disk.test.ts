@@ -6,7 +6,9 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openEnvironment } from '../../dist/store/lmdb.js';
+import { TailFile } from '../../dist/store/tail.js';
 import { type Answer, Api, type OrderJson } from '../support/api.js';
+import { chain } from '../support/commits.js';
 import { ServeProcess } from '../support/serve-process.js';
 import { SmallDisk } from '../support/small-disk.js';
 import { until, within } from '../support/until.js';
@@ -224,4 +226,32 @@ describe.skipIf(excused)('a disk', () => {
       }
     },
   );
+
+  test('that fills up in the middle of a record leaves none torn in the tail', () => {
+    const disk = new SmallDisk(1);
+    const path = join(disk.path, 'tail');
+    const records = chain(Array.from({ length: 40 }, () => 5_000));
+    const tail = new TailFile(path);
+    let whole = 0;
+    const append = () => {
+      for (const record of records) {
+        tail.append(record);
+        whole += 1;
+      }
+    };
+    expect(append).toThrow('ENOSPC');
+    tail.close();
+    const content = TailFile.read(path);
+    expect(Buffer.concat(content.records).equals(Buffer.concat(records.slice(0, whole)))).toBe(true);
+    expect([content.records.length, content.tornBytes]).toEqual([whole, 0]);
+  });
+
+  // The disk and three folders are four; a database has two.
+  test.each([4, 5])('with room for %i files is called full, and kills nobody', (files) => {
+    const disk = new SmallDisk(4, files);
+    const path = join(disk.path, 'a', 'b', 'shard');
+    expect(() => openEnvironment(path, 'commits')).toThrow(
+      expect.objectContaining({ code: 'data_dir_full' }),
+    );
+  });
 });

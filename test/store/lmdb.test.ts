@@ -3,9 +3,11 @@ import { spawnSync } from 'node:child_process';
 import {
   closeSync,
   cpSync,
+  mkdirSync,
   openSync,
   readFileSync,
   readSync,
+  rmSync,
   truncateSync,
   writeFileSync,
   writeSync,
@@ -149,6 +151,23 @@ test('a database that is new is opened without a change to its first pages', asy
   const before = readFileSync(data(path));
   expect(openAll([path])).toEqual([{ commits: 0 }]);
   expect(readFileSync(data(path)).equals(before)).toBe(true);
+});
+
+test('a list of readers that cannot be written is refused, and kills nobody who reads or writes', async () => {
+  const path = join(tempDir(), 'journal');
+  await journalOf(path, 2);
+  const readers = join(path, 'lock.mdb');
+  rmSync(readers);
+  mkdirSync(readers);
+  expect(openAll([path])).toMatchObject([
+    { code: 'data_dir_unwritable', message: expect.stringContaining(readers) },
+  ]);
+  await expect(openSnapshot<number>(path, 'commits')).rejects.toMatchObject({
+    code: 'data_dir_unwritable',
+    message: expect.stringContaining(readers),
+  });
+  rmSync(readers, { recursive: true });
+  expect(openAll([path])).toEqual([{ commits: 2 }]);
 });
 
 test('with hardly any files left to open a database is not opened, and that kills nobody', async () => {

@@ -19,8 +19,12 @@ export class SmallDisk {
   readonly path: string;
   readonly #ballast: string;
 
-  /** Mounts a disk; it goes when the running test ends. Whatever uses it must have ended before. */
-  constructor(megabytes: number) {
+  /**
+   * Mounts a disk; it goes when the running test ends. Whatever uses it must have ended before.
+   *
+   * @param files how many files and folders it may have, itself included; 0 for any number
+   */
+  constructor(megabytes: number, files = 0) {
     this.path = makeTempDir();
     this.#ballast = join(this.path, 'ballast');
     onTestFinished(() => {
@@ -28,7 +32,7 @@ export class SmallDisk {
       spawnSync('umount', ['--lazy', this.path]);
       removeTempDir(this.path);
     });
-    run('mount', '-t', 'tmpfs', '-o', `size=${megabytes}m`, 'leiniao-test', this.path);
+    run('mount', '-t', 'tmpfs', '-o', `size=${megabytes}m,nr_inodes=${files}`, 'leiniao-test', this.path);
   }
 
   /** Takes all the space there is left but for so many bytes. */
