@@ -155,11 +155,17 @@ export function requireNewest(environment: Environment, descriptor: number): New
 /**
  * Checks that the folder of an environment still has its database: to make it anew would be to sell its stock again.
  *
- * @throws LeiniaoError `data_dir_damaged`
+ * @throws LeiniaoError `data_dir_damaged`, or `data_dir_unwritable` where it cannot be looked at
  */
 export function requireDatabase(path: string): void {
   const file = join(path, databaseFile);
-  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0) return;
+  let bytes: number | undefined;
+  try {
+    bytes = statSync(file, { throwIfNoEntry: false })?.size;
+  } catch (cause) {
+    throw lmdbFailure(file, cause);
+  }
+  if ((bytes ?? 0) > 0) return;
   throw new LeiniaoError('data_dir_damaged', `${file} is missing or empty`);
 }
 

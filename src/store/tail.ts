@@ -16,7 +16,7 @@ import {
 import { join } from 'node:path';
 import { commitHeadBytes, commitLayout } from './batch.js';
 import { syncDir, writeDurably } from './durable-file.js';
-import { requireRoom } from './lmdb.js';
+import { lmdbFailure, requireRoom } from './lmdb.js';
 
 /** In a shard's folder. */
 export const tailFile = 'tail.bin';
@@ -56,18 +56,27 @@ export interface TailContent {
 export class TailFile {
   readonly #descriptor: number;
 
+  /** @throws LeiniaoError `data_dir_unwritable` or `data_dir_full` */
   constructor(path: string) {
-    this.#descriptor = openSync(path, 'a+');
+    try {
+      this.#descriptor = openSync(path, 'a+');
+    } catch (cause) {
+      throw lmdbFailure(path, cause);
+    }
   }
 
-  /** What is in a tail file; nothing if there is none. */
+  /**
+   * What is in a tail file; nothing if there is none.
+   *
+   * @throws LeiniaoError `data_dir_unwritable` where it cannot be read
+   */
   static read(path: string): TailContent {
     let bytes: Buffer;
     try {
       bytes = readFileSync(path);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { records: [], tornBytes: 0 };
-      throw error;
+      throw lmdbFailure(path, error);
     }
     const records: Buffer[] = [];
     let at = 0;

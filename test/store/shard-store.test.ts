@@ -2,7 +2,16 @@
  * The store under its three durabilities, on a real disk. A crash is a copy of the folder taken while the store is
  * open: what another process would find after kill -9.
  */
-import { cpSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -119,6 +128,26 @@ test('what waits for LMDB is bounded: a large tail is flushed before its time', 
   expect(largest).toBeLessThan(4.5 * 1024 * 1024);
   await store.close();
   expect(await numbersIn(path)).toHaveLength(120);
+});
+
+test('a tail or a database that cannot be looked at is said to be that', async () => {
+  const options = { storeId, shard: 0, durability: 'commit', existing: true, flushDelayMs } as const;
+  const open = (path: string) => ShardStore.open({ path, ...options }, () => undefined);
+  const unwritable = (file: string) => ({
+    code: 'data_dir_unwritable',
+    message: expect.stringContaining(file),
+  });
+  const path = newPath();
+  await (await openStore(path, 'commit')).close();
+  rmSync(tailOf(path));
+  mkdirSync(tailOf(path));
+  await expect(open(path)).rejects.toMatchObject(unwritable(tailOf(path)));
+  rmSync(tailOf(path), { recursive: true });
+  await (await open(path)).close();
+  const data = join(path, 'data.mdb');
+  rmSync(data);
+  symlinkSync(data, data);
+  await expect(open(path)).rejects.toMatchObject(unwritable(data));
 });
 
 test('with durability memory nothing is written anywhere', async () => {
