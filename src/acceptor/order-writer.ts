@@ -43,7 +43,7 @@ export class OrderWriter {
   /** From the buyer to the sequence, and from the sequence to the end: they seldom change between orders. */
   #middle = new Uint8Array(0);
   #tail = new Uint8Array(0);
-  /** Where in `#tail` the milliseconds of its times stand, as three digits; -1 where it has no such time. */
+  /** Where in `#tail` the milliseconds of its times stand, three digits before the zone; -1 where it has no such time. */
   #createdMsAt = -1;
   #expiresMsAt = -1;
   /** Where the two stand in `#bytes`; -1 where they have to be written anew. */
@@ -154,13 +154,14 @@ export class OrderWriter {
   }
 
   #writeTail(reply: Reply): void {
+    const { createdAtMs, durability, reacquired } = reply;
     const expiry = expiryOf(reply);
-    const created = `,"createdAt":"${new Date(reply.createdAtMs).toISOString()}`;
-    const expires = `","expiresAt":${expiry === null ? 'null' : `"${new Date(expiry).toISOString()}`}`;
-    const end = `${expiry === null ? '' : '"'},"durability":"${durabilities[reply.durability]!}"`;
-    this.#tail = ascii(`${created}${expires}${end}${reply.reacquired ? ',"reacquired":true' : ''}}`);
-    this.#createdMsAt = created.length - millisecondsChars;
-    this.#expiresMsAt = expiry === null ? -1 : created.length + expires.length - millisecondsChars;
+    const expiresAt = expiry === null ? 'null' : `"${new Date(expiry).toISOString()}"`;
+    const times = `,"createdAt":"${new Date(createdAtMs).toISOString()}","expiresAt":${expiresAt}`;
+    const rest = `,"durability":"${durabilities[durability]!}"${reacquired ? ',"reacquired":true' : ''}}`;
+    this.#tail = ascii(times + rest);
+    this.#createdMsAt = times.indexOf('Z"') - 3;
+    this.#expiresMsAt = expiry === null ? -1 : times.lastIndexOf('Z"') - 3;
   }
 
   /** Writes other times of the same seconds. In a rush the milliseconds are all that changes, a thousand times a second. */
@@ -169,9 +170,6 @@ export class OrderWriter {
     if (this.#expiresMsAt !== -1) writeMilliseconds(this.#tail, this.#expiresMsAt, expiresAtMs % 1_000);
   }
 }
-
-/** What an ISO time ends with: milliseconds and the zone. */
-const millisecondsChars = '000Z'.length;
 
 /** Whether both times, ms since the epoch, are written alike but for their milliseconds. */
 function sameSecond(a: number, b: number): boolean {

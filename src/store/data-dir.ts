@@ -12,7 +12,7 @@ import { connect, createServer, type Server } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { limits } from '../config.js';
 import { LeiniaoError } from '../errors.js';
-import { syncDir, writeDurably } from './durable-file.js';
+import { diskError, syncDir, writeDurably } from './durable-file.js';
 import { requireDatabase } from './lmdb.js';
 
 const dataFormat = 2;
@@ -227,14 +227,6 @@ function probe(path: string, shards: number): void {
   } finally {
     rmSync(file, { force: true });
   }
-}
-
-/** A start error for what the file system said. */
-function diskError(path: string, cause: unknown): LeiniaoError {
-  const { code, message } = cause as NodeJS.ErrnoException;
-  return code === 'ENOSPC' || code === 'EDQUOT'
-    ? new LeiniaoError('data_dir_full', `no space is left for ${path}`, { cause })
-    : new LeiniaoError('data_dir_unwritable', `${path} cannot be written: ${message}`, { cause });
 }
 
 /**

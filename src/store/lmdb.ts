@@ -106,7 +106,8 @@ function requireDescriptors(path: string): void {
 const noReader = /No (?:current read )?transaction/;
 
 /**
- * The error that `cause`, thrown by LMDB, means: damage, or what may be over when it is tried again.
+ * The error that `cause`, thrown by LMDB or at a look at its files, means: damage, or what may be over when it is tried
+ * again.
  *
  * @param what the beginning of the message
  */

@@ -15,8 +15,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { commitHeadBytes, commitLayout } from './batch.js';
-import { syncDir, writeDurably } from './durable-file.js';
-import { lmdbFailure, requireRoom } from './lmdb.js';
+import { diskError, syncDir, writeDurably } from './durable-file.js';
+import { requireRoom } from './lmdb.js';
 
 /** In a shard's folder. */
 export const tailFile = 'tail.bin';
@@ -61,7 +61,7 @@ export class TailFile {
     try {
       this.#descriptor = openSync(path, 'a+');
     } catch (cause) {
-      throw lmdbFailure(path, cause);
+      throw diskError(path, cause);
     }
   }
 
@@ -76,7 +76,7 @@ export class TailFile {
       bytes = readFileSync(path);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { records: [], tornBytes: 0 };
-      throw lmdbFailure(path, error);
+      throw diskError(path, error);
     }
     const records: Buffer[] = [];
     let at = 0;
