@@ -36,7 +36,7 @@ export type NamedRecords = Database<Buffer, string>;
  *   `data_dir_full` when the operating system does not let it be opened, which may be over when it is tried again
  */
 export function openEnvironment(path: string, table: TableName): Environment {
-  mkdirSync(path, { recursive: true });
+  makeFolder(path);
   finishFailedCommit(join(path, databaseFile), table);
   checkDatabaseFile(join(path, databaseFile), table);
   requireReadersFile(join(path, readersFile));
@@ -64,6 +64,14 @@ export function environmentOptions(path: string) {
     compression: false,
     noSubdir: false,
   } as const;
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (cause) {
+    throw lmdbFailure(path, cause);
+  }
 }
 
 /**

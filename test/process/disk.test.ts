@@ -247,7 +247,7 @@ describe.skipIf(excused)('a disk', () => {
   });
 
   // The disk and three folders are four; a database has two.
-  test.each([4, 5])('with room for %i files is called full, and kills nobody', (files) => {
+  test.each([3, 4, 5])('with room for %i files is called full, and kills nobody', (files) => {
     const disk = new SmallDisk(4, files);
     const path = join(disk.path, 'a', 'b', 'shard');
     expect(() => openEnvironment(path, 'commits')).toThrow(
