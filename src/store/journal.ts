@@ -15,7 +15,7 @@ import {
   requireRoom,
   tableOptions,
 } from './lmdb.js';
-import { makeRoom } from './preallocation.js';
+import { RoomAhead } from './preallocation.js';
 
 export class Journal {
   readonly #path: string;
@@ -25,6 +25,7 @@ export class Journal {
   readonly head: ChainHead;
   /** Of the database's file. */
   readonly #descriptor: number;
+  readonly #room: RoomAhead;
   #appends = 0;
 
   private constructor(path: string, environment: Environment, commits: NumberedRecords, head: ChainHead) {
@@ -33,6 +34,7 @@ export class Journal {
     this.#commits = commits;
     this.head = head;
     this.#descriptor = openSync(join(path, databaseFile), 'r+');
+    this.#room = new RoomAhead(this.#descriptor);
   }
 
   /**
@@ -86,7 +88,7 @@ export class Journal {
     if (this.#appends % limits.readerCheckAppends === 0) this.#environment.readerCheck();
     this.#environment.transactionSync(() => {
       const { lastPage } = requireNewest(this.#environment, this.#descriptor);
-      makeRoom(this.#descriptor, lastPage, bytes, spareBytes);
+      this.#room.make(lastPage, bytes, spareBytes);
       for (const [i, record] of records.entries()) {
         // The declarations say void: within a transaction it is whether the record was added.
         const stored: unknown = this.#commits.putSync(firstNumber + i, record as Buffer, { append: true });

@@ -10,23 +10,41 @@ import { pageBytes } from './lmdb-layout.js';
 
 const zeros = Buffer.alloc(64 * 1024);
 
-/**
- * Makes the file longer where what is behind `lastPage` may not hold the next commit. To be called before that commit has
- * written anything: what it brings to disk includes the new length. Room ahead saves time, and is not needed: where the disk
- * is nearly full there is none, and LMDB makes the file longer as it goes.
- *
- * @param descriptor of the file, open for writing; nobody else makes it longer but LMDB in this thread
- * @param lastPage that the database has ever used
- * @param bytes of the commit's records
- * @param spareBytes that are free on the disk beside those the commit needs
- * @throws Error what the disk reports
- */
-export function makeRoom(descriptor: number, lastPage: number, bytes: number, spareBytes: number): void {
-  if (bytes > limits.preallocatedForBytesMax || spareBytes < limits.preallocatedBytes) return;
-  const used = (lastPage + 1) * pageBytes;
-  // Asked every time, because LMDB makes it longer as well: what it wrote is not for us to overwrite.
-  let end = fstatSync(descriptor).size;
-  if (end >= used + bytes + limits.commitPagesBytes) return;
-  const until = used + limits.preallocatedBytes;
-  while (end < until) end += writeSync(descriptor, zeros, 0, Math.min(zeros.length, until - end), end);
+/** The room ahead in one database's file. */
+export class RoomAhead {
+  readonly #descriptor: number;
+  /** The file's length when it was last asked for, bytes: it gets longer only. */
+  #end = 0;
+
+  /** @param descriptor of the file, open for writing; nobody else makes it longer but LMDB in this thread */
+  constructor(descriptor: number) {
+    this.#descriptor = descriptor;
+  }
+
+  /**
+   * Makes the file longer where what is behind `lastPage` may not hold the next commit. To be called before that commit has
+   * written anything: what it brings to disk includes the new length. Room ahead saves time, and is not needed: where the
+   * disk is nearly full there is none, and LMDB makes the file longer as it goes.
+   *
+   * @param lastPage that the database has ever used
+   * @param bytes of the commit's records
+   * @param spareBytes that are free on the disk beside those the commit needs
+   * @throws Error what the disk reports
+   */
+  make(lastPage: number, bytes: number, spareBytes: number): void {
+    if (bytes > limits.preallocatedForBytesMax || spareBytes < limits.preallocatedBytes) return;
+    const used = (lastPage + 1) * pageBytes;
+    const needed = used + bytes + limits.commitPagesBytes;
+    // Not asked where it is known: Linux has written times down more finely since 6.13 for who has looked at them, so that
+    // the next commit would have to bring a new time to disk as well.
+    if (this.#end >= needed) return;
+    // Asked anew, because LMDB makes it longer as well: what it wrote is not for us to overwrite.
+    this.#end = fstatSync(this.#descriptor).size;
+    if (this.#end >= needed) return;
+    const until = used + limits.preallocatedBytes;
+    while (this.#end < until) {
+      const length = Math.min(zeros.length, until - this.#end);
+      this.#end += writeSync(this.#descriptor, zeros, 0, length, this.#end);
+    }
+  }
 }

@@ -1,12 +1,21 @@
 /** The room that a journal's file is given ahead of its commits, on a real disk. */
-import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  readSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { limits } from '../../dist/config.js';
 import { Journal } from '../../dist/store/journal.js';
 import { newestState } from '../../dist/store/lmdb-check.js';
-import { makeRoom } from '../../dist/store/preallocation.js';
+import { RoomAhead } from '../../dist/store/preallocation.js';
 import { chain, seen, seenOf, storeId } from '../support/commits.js';
 import { effort } from '../support/effort.js';
 import { bytesInUse, data } from '../support/journals.js';
@@ -107,7 +116,7 @@ test('room is made where a commit and what LMDB writes beside it would not fit, 
   const room = limits.preallocatedBytes;
   const sizeAfter = (size: number, commitBytes: number, spareBytes: number) => {
     ftruncateSync(file, size);
-    makeRoom(file, 9, commitBytes, spareBytes);
+    new RoomAhead(file).make(9, commitBytes, spareBytes);
     return fstatSync(file).size;
   };
   expect(sizeAfter(fits, bytes, room)).toBe(fits);
@@ -116,6 +125,31 @@ test('room is made where a commit and what LMDB writes beside it would not fit, 
   expect(sizeAfter(used, limits.preallocatedForBytesMax + 1, room)).toBe(used);
   // Nor on a disk that has not so much to spare.
   expect(sizeAfter(used, bytes, room - 1)).toBe(used);
+  closeSync(file);
+});
+
+test('room that was made is remembered, and what was written behind it meanwhile is left alone', () => {
+  const file = openSync(join(tempDir(), 'file'), 'w+');
+  const room = new RoomAhead(file);
+  const size = () => fstatSync(file).size;
+  const lastPage = 9;
+  room.make(lastPage, 1_000, limits.preallocatedBytes);
+  const end = (lastPage + 1) * 4_096 + limits.preallocatedBytes;
+  expect(size()).toBe(end);
+  // Who remembers does not look: a file that is shorter again, which none ever is, shows it.
+  ftruncateSync(file, 0);
+  room.make(lastPage, 1_000, limits.preallocatedBytes);
+  expect(size()).toBe(0);
+  ftruncateSync(file, end);
+  // As LMDB writes a commit that there was no room for.
+  const written = Buffer.alloc(3 * 4_096, 7);
+  writeSync(file, written, 0, written.length, end);
+  const newLastPage = end / 4_096 + 1;
+  room.make(newLastPage, 1_000, limits.preallocatedBytes);
+  expect(size()).toBe((newLastPage + 1) * 4_096 + limits.preallocatedBytes);
+  const read = Buffer.alloc(written.length);
+  readSync(file, read, 0, read.length, end);
+  expect(read.equals(written)).toBe(true);
   closeSync(file);
 });
 
