@@ -25,15 +25,20 @@ export class EngineProcess {
     this.#windowsMax = windowsMax;
   }
 
+  /** Resolves once a process is there and warm. */
+  async ready(): Promise<void> {
+    this.#child ??= await MeasuringChild.start<Measurement, Measured>(program, this.#measurement, this.#pin);
+  }
+
   /**
    * Measures a window.
    *
    * @throws Error where units taken are not orders accepted
    */
   async measure(): Promise<Measured> {
-    this.#child ??= await MeasuringChild.start<Measurement, Measured>(program, this.#measurement, this.#pin);
+    await this.ready();
     this.#windows += 1;
-    const measured = await this.#child.measure(this.#windows);
+    const measured = await this.#child!.measure(this.#windows);
     // The next window may be a fast one.
     const room = measured.roomLeft > (2 * measured.orders) / this.#measurement.producers;
     if (!room || this.#windows === this.#windowsMax) await this.close();

@@ -1,6 +1,6 @@
 /**
- * How the engine scales with cores, in process: N shards and N producers on N cores; shards alone; demand that is spread
- * or is not; durability memory and fsync. A process of its own measures each, kept on its cores.
+ * How the engine scales with cores, in process: N shards and N producers on N cores, beside N engines of one core; shards
+ * alone; demand that is spread or is not; durability memory and fsync. A process of its own measures each, kept on its cores.
  */
 import type { Bench, BenchRun } from '../harness/bench.js';
 import { type Cores, coresOfMachine } from '../harness/cores.js';
@@ -60,13 +60,21 @@ function stepsOf(run: BenchRun, cores: Cores, pins: boolean): number[] {
   return [most];
 }
 
-/** N shards and N producers on N cores, and at all cores what becomes of it when demand is not spread. */
+/**
+ * N shards and N producers on N cores; at all cores what becomes of it when demand is not spread, and how much as many
+ * engines do that share nothing but the machine.
+ */
 async function byCores(run: BenchRun, study: Study, steps: readonly number[]): Promise<Step[]> {
   const full = steps.at(-1)!;
   const zipf = `${coresText(full)}, Zipf demand`;
   const hot = `${coresText(full)}, one hot SKU`;
+  const apart = `${full} engines on a core each`;
+  // Next to one on one core, or there would be nothing to hold it against.
+  const apartToo: Entry[] =
+    full > 1 && steps[0] === 1 ? [{ name: apart, setting: setting(1), cores: full, apart: true }] : [];
   const entries: readonly Entry[] = [
     ...steps.map((n) => ({ name: coresText(n), setting: setting(n), cores: n })),
+    ...apartToo,
     { name: zipf, setting: { ...setting(full), demand: 'zipf' }, cores: full },
     { name: hot, setting: { ...setting(full), demand: 'hot' }, cores: full },
   ];
@@ -77,11 +85,17 @@ async function byCores(run: BenchRun, study: Study, steps: readonly number[]): P
         ...{ of: coresText(n), to: coresText(steps[0]!) },
         ...(n === 2 && steps[0] === 1 ? { target: 1.6 } : {}),
       })),
+      { of: apart, to: coresText(1) },
+      { of: coresText(full), to: apart },
       { of: zipf, to: coresText(full) },
       { of: hot, to: coresText(full) },
     ],
   });
-  noteCosts(run, study, entries);
+  noteCosts(
+    run,
+    study,
+    entries.filter((entry) => entry.apart !== true),
+  );
   for (const name of [zipf, hot]) noteBusiestShard(run, study, name, full);
   const found = stepsIn(contest, steps, coresText);
   keepEfficiency(run, 'memory', found);

@@ -29,6 +29,8 @@ export interface Entry {
   readonly name: string;
   readonly setting: Setting;
   readonly cores: number;
+  /** Whether there is an engine of this setting on each of the cores, and they share nothing; else one has all the cores. */
+  readonly apart?: boolean;
 }
 
 export class Study {
@@ -49,39 +51,47 @@ export class Study {
     entries: readonly Entry[],
     contest: Pick<Contest, 'name' | 'ratios'>,
   ): Promise<ContestResult> {
-    const bytes = entries.reduce((total, { setting }) => total + this.#bytes(setting), 0);
+    const seats = entries.map((entry) => ({ entry, cpus: this.#cpusOf(entry) }));
+    const bytes = seats.reduce(
+      (total, { entry, cpus }) => total + this.#bytes(entry.setting) * cpus.length,
+      0,
+    );
     const windows = fitsMemory(bytes) ? windowsMax : 1;
     return await whileRunning(async (running) => {
-      const engines = entries.map(({ setting, cores }) =>
-        running.add(this.#process(setting, cores, windows, {})),
+      const engines = seats.map(({ entry, cpus }) =>
+        cpus.map((kept) => running.add(this.#process(entry.setting, kept, windows, {}))),
       );
-      const contenders = entries.map(({ name, cores }, i) => this.#contender(name, engines[i]!, cores));
+      const contenders = seats.map(({ entry, cpus }, i) =>
+        this.#contender(entry.name, engines[i]!, cpus.flat()),
+      );
       const result = await this.#run.contest({
         ...{ ...contest, unit: 'orders/s', better: 'higher', manyRounds: true, contenders },
       });
-      for (const engine of engines) await engine.close();
+      for (const engine of engines.flat()) await engine.close();
       return result;
     });
   }
 
-  #contender(name: string, engine: EngineProcess, cores: number): Contender {
+  #contender(name: string, engines: readonly EngineProcess[], cpus: readonly number[]): Contender {
     const results: Measured[] = [];
     this.#measured.set(name, results);
     return {
-      ...{ name, cpus: this.#cpusOf(cores) },
+      ...{ name, cpus },
       measure: async (round) => {
         // A process warms up by itself before its first window: a round before them would warm up nothing.
         if (round === 0) return 0;
-        const measured = await engine.measure();
-        results.push(measured);
-        return measured.ordersPerSecond;
+        // All of them before any begins: none is to have the machine for itself.
+        await Promise.all(engines.map((engine) => engine.ready()));
+        const measured = await Promise.all(engines.map((engine) => engine.measure()));
+        results.push(...measured);
+        return measured.reduce((total, { ordersPerSecond }) => total + ordersPerSecond, 0);
       },
     };
   }
 
   /** Sells a small stock out to a large demand. Throws where not exactly the stock was sold. */
   async sellOut(setting: Setting, cores: number): Promise<void> {
-    const engine = this.#process(setting, cores, 1, { ...scarce, sellsOut: true });
+    const engine = this.#process(setting, this.#cpus(cores), 1, { ...scarce, sellsOut: true });
     try {
       // It closes after its only window.
       await engine.measure();
@@ -94,19 +104,30 @@ export class Study {
     return bytesNeeded(shards, producers, ordersPerShardMax(this.#run.profile));
   }
 
-  #process(setting: Setting, cores: number, windows: number, other: Partial<Measurement>): EngineProcess {
+  #process(
+    setting: Setting,
+    cpus: readonly number[],
+    windows: number,
+    other: Partial<Measurement>,
+  ): EngineProcess {
     const measurement: Measurement = {
       ...{ ...setting, skus, stock: stockPerSku, sellsOut: false },
       ...{ ...windowOf(this.#run.profile), folder: this.#run.folder },
       ...{ ordersPerShardMax: ordersPerShardMax(this.#run.profile) },
       ...other,
     };
-    const pin = this.#taskset === undefined ? [] : pinTo(this.#taskset, this.#cpusOf(cores));
+    const pin = this.#taskset === undefined ? [] : pinTo(this.#taskset, cpus);
     return new EngineProcess(measurement, pin, windows);
   }
 
+  /** By engine: the CPUs that it has. */
+  #cpusOf({ cores, apart = false }: Entry): readonly (readonly number[])[] {
+    const cpus = this.#cpus(cores);
+    return apart ? cpus.map((cpu) => [cpu]) : [cpus];
+  }
+
   /** The first so many of them, or all where a process cannot be pinned. */
-  #cpusOf(cores: number): readonly number[] {
+  #cpus(cores: number): readonly number[] {
     return this.#taskset === undefined ? this.#cores.cpus : this.#cores.cpus.slice(0, cores);
   }
 
