@@ -62,7 +62,15 @@ export function cataloguePath(folder: Folder): string {
   return join(folder.path, 'catalogue');
 }
 
-/** Whether a part of the folder has been made. */
+/**
+ * Whether a part of the folder has been made.
+ *
+ * @throws CannotAudit where that cannot be looked at
+ */
 export function hasDatabase(part: string): boolean {
-  return (statSync(join(part, 'data.mdb'), { throwIfNoEntry: false })?.size ?? 0) > 0;
+  try {
+    return (statSync(join(part, 'data.mdb'), { throwIfNoEntry: false })?.size ?? 0) > 0;
+  } catch (cause) {
+    throw new CannotAudit((cause as Error).message, { cause });
+  }
 }

@@ -36,9 +36,10 @@ interface Annotations {
 
 export const envPrefix = 'LEINIAO_';
 
+// Not before a capital that stands in a unit, as in MiB.
 const words = (name: string): string[] =>
   name
-    .split(/(?=[A-Z])/)
+    .split(/(?=[A-Z][a-z])/)
     .filter(Boolean)
     .map((word) => word.toLowerCase());
 
@@ -82,14 +83,29 @@ function helpOf(spec: OptionSpec, withEnv: boolean): string {
   return notes.length === 0 ? spec.description : `${spec.description} (${notes.join('; ')})`;
 }
 
+/** Called what the schema calls it: commander would make its name of the flag, where a unit has lost its capitals. */
+class NamedOption extends Option {
+  readonly #name: string;
+
+  constructor({ name }: OptionSpec, flags: string, help: string) {
+    super(flags, help);
+    this.#name = name;
+  }
+
+  override attributeName(): string {
+    return this.#name;
+  }
+}
+
 /**
  * The flags of one option for commander. They carry no default and no parser: a value commander reports was
  * typed by somebody, and is checked where all sources are checked.
  */
 export function flagsOf(spec: OptionSpec, withEnv: boolean): Option[] {
   const help = helpOf(spec, withEnv);
-  if (spec.kind !== 'boolean') return [new Option(`${spec.flag} <${spec.kind}>`, help)];
-  return [new Option(spec.flag, help), new Option(spec.flag.replace('--', '--no-'), 'The opposite.')];
+  if (spec.kind !== 'boolean') return [new NamedOption(spec, `${spec.flag} <${spec.kind}>`, help)];
+  const opposite = spec.flag.replace('--', '--no-');
+  return [new NamedOption(spec, spec.flag, help), new NamedOption(spec, opposite, 'The opposite.')];
 }
 
 const integerText = /^(0|-?[1-9]\d*)$/;

@@ -10,6 +10,7 @@ import {
   openSync,
   readSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -129,6 +130,14 @@ test.each(['data.mdb', 'lock.mdb'])(
     expect(ended.stderr).toContain(`${name} has to be accessible`);
   },
 );
+
+test.each(['shard-000', 'catalogue'])('a %s that cannot be looked at is not audited', async (part) => {
+  const path = await folder();
+  const database = join(path, part, 'data.mdb');
+  rmSync(database);
+  symlinkSync(database, database);
+  await expect(audit(path)).rejects.toThrow(CannotAudit);
+});
 
 test('a database that looked damaged for an instant is audited', async () => {
   const path = await folder();

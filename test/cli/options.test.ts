@@ -72,6 +72,8 @@ describe('the server’s options', () => {
     expect(names.sort()).toEqual(Object.keys(declared).sort());
     const dataDir = serverOptionSpecs.find(({ name }) => name === 'dataDir');
     expect(dataDir).toMatchObject({ flag: '--data-dir', env: 'LEINIAO_DATA_DIR' });
+    const heap = serverOptionSpecs.find(({ name }) => name === 'shardHeapMiBMax');
+    expect(heap).toMatchObject({ flag: '--shard-heap-mib-max', env: 'LEINIAO_SHARD_HEAP_MIB_MAX' });
   });
 });
 
@@ -212,6 +214,7 @@ describe('the command line', { timeout: 30_000 }, () => {
     [['help', 'sevre'], "unknown command 'sevre'"],
     [['serve', '--prot', '1'], "unknown option '--prot'"],
     [['serve', '--port', 'x'], 'leiniao: --port: must be integer'],
+    [['serve', '--shard-heap-mib-max', 'x'], 'leiniao: --shard-heap-mib-max: must be integer'],
     [['simulate', 'nowhere'], 'leiniao: URL: nowhere'],
     [[], 'Usage:'],
   ])('refuses %j with exit code 2', (args, message) => {

@@ -77,7 +77,10 @@ const WorkloadSchema = {
 const { durability, shards } = EngineOptionsSchema.properties;
 
 const workloadSpecs = optionSpecs(WorkloadSchema);
-const ownServerSpecs = optionSpecs({ properties: { durability, shards } });
+const ownServerSpecs = optionSpecs({ properties: { durability, shards } }).map((spec) => ({
+  ...spec,
+  description: `${spec.description} Not with a URL.`,
+}));
 
 export const simulateOptionSpecs = [...workloadSpecs, ...ownServerSpecs];
 
