@@ -12,8 +12,9 @@ export class EngineProcess {
   readonly #measurement: Measurement;
   readonly #pin: readonly string[];
   readonly #windowsMax: number;
-  #child: MeasuringChild<Measured> | undefined = undefined;
+  #started: Promise<MeasuringChild<Measured>> | undefined = undefined;
   #windows = 0;
+  #spent = false;
 
   /**
    * @param pin the command that keeps a process on its cores, with arguments; empty for none
@@ -25,9 +26,18 @@ export class EngineProcess {
     this.#windowsMax = windowsMax;
   }
 
-  /** Resolves once a process is there and warm. */
+  /**
+   * Resolves once a process is there and warm.
+   *
+   * @throws Error what failed in it
+   */
   async ready(): Promise<void> {
-    this.#child ??= await MeasuringChild.start<Measurement, Measured>(program, this.#measurement, this.#pin);
+    await this.#start();
+  }
+
+  #start(): Promise<MeasuringChild<Measured>> {
+    this.#started ??= MeasuringChild.start<Measurement, Measured>(program, this.#measurement, this.#pin);
+    return this.#started;
   }
 
   /**
@@ -36,24 +46,38 @@ export class EngineProcess {
    * @throws Error where units taken are not orders accepted
    */
   async measure(): Promise<Measured> {
-    await this.ready();
+    const child = await this.#start();
     this.#windows += 1;
-    const measured = await this.#child!.measure(this.#windows);
+    const measured = await child.measure(this.#windows);
     // The next window may be a fast one.
     const room = measured.roomLeft > (2 * measured.orders) / this.#measurement.producers;
-    if (!room || this.#windows === this.#windowsMax) await this.close();
+    this.#spent = !room || this.#windows === this.#windowsMax;
     return measured;
+  }
+
+  /**
+   * Ends a process that has measured all it can. Apart from `measure`, because to end one takes cores from its neighbours.
+   *
+   * @throws Error what failed as it ended
+   */
+  async retire(): Promise<void> {
+    if (this.#spent) await this.close();
   }
 
   /** @throws Error what failed as it ended */
   async close(): Promise<void> {
-    await this.#child?.close();
+    const child = await this.#started;
+    await child?.close();
     await this.stop();
   }
 
   readonly stop = async (): Promise<void> => {
-    await this.#child?.stop();
-    this.#child = undefined;
+    const started = this.#started;
+    this.#started = undefined;
     this.#windows = 0;
+    this.#spent = false;
+    // One that did not start has said so to who asked for it, and ended.
+    const child = await started?.catch(() => undefined);
+    await child?.stop();
   };
 }

@@ -173,13 +173,13 @@ class MeasuredEngine implements ServedMeasurement<Measured> {
     const orders = sum(reports, (report) => report.orders);
     if (orders === 0) throw new Error('nothing was ordered within the window');
     const startedMs = Math.min(...reports.map((report) => report.startedMs));
-    const elapsedMs = Math.max(...reports.map((report) => report.endedMs)) - startedMs;
+    const endedMs = Math.max(...reports.map((report) => report.endedMs));
     const spent = (which: keyof Times): number => (after[which] - before[which]) / orders;
     const cpu = {
       ...{ producersNs: spent('producers'), shardsNs: spent('shards'), processNs: spent('process') },
     };
     return {
-      ...{ ordersPerSecond: (orders / elapsedMs) * 1_000, orders, elapsedMs },
+      ...{ ordersPerSecond: (orders / (endedMs - startedMs)) * 1_000, orders, startedMs, endedMs },
       busiestShard: this.#busiestShard(reports),
       cpu: cpu.producersNs > 0 && cpu.shardsNs > 0 ? cpu : undefined,
       ...{ requestNs: this.#requestNs, roomLeft: this.#room - Math.max(...this.#placed) },

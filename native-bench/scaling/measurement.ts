@@ -27,8 +27,10 @@ export interface Measured {
   readonly ordersPerSecond: number;
   /** Orders within the window. */
   readonly orders: number;
-  /** From the first producer's start to the last one's last reply. */
-  readonly elapsedMs: number;
+  /** The first producer's start, in ms of CLOCK_MONOTONIC, which all processes share. */
+  readonly startedMs: number;
+  /** The last one's last reply, on the same clock. */
+  readonly endedMs: number;
   /** Of all orders, the share of the shard that got most. */
   readonly busiestShard: number;
   /** CPU time within the window, per order, in ns; undefined where the system does not tell it by thread. */

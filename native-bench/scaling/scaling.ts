@@ -1,6 +1,7 @@
 /**
- * How the engine scales with cores, in process: N shards and N producers on N cores, beside N engines of one core; shards
- * alone; demand that is spread or is not; durability memory and fsync. A process of its own measures each, kept on its cores.
+ * How the engine scales with cores, in process: N shards and N producers on N cores, beside N engines of a core each;
+ * shards alone; demand that is spread or is not; durability memory and fsync. A process of its own measures each, kept on its
+ * cores.
  */
 import type { Bench, BenchRun } from '../harness/bench.js';
 import { type Cores, coresOfMachine } from '../harness/cores.js';
@@ -29,7 +30,7 @@ export const scaling: Bench = {
     const steps = stepsOf(run, cores, taskset !== undefined);
     noteMethod(run, cores);
     await checkSoldOut(run, study, steps.at(-1)!);
-    const memory = await byCores(run, study, steps);
+    const memory = await byCores(run, study, steps, cores);
     // In a quick run there is no time for it.
     if (run.profile.name !== 'quick') await shardsAlone(run, study, steps.at(-1)!);
     const fsync = await onDisk(run, study, steps);
@@ -61,20 +62,27 @@ function stepsOf(run: BenchRun, cores: Cores, pins: boolean): number[] {
 }
 
 /**
- * N shards and N producers on N cores; at all cores what becomes of it when demand is not spread, and how much as many
- * engines do that share nothing but the machine.
+ * N shards and N producers on N cores, and how much as many engines do that share nothing but the machine; at all cores what
+ * becomes of it when demand is not spread.
  */
-async function byCores(run: BenchRun, study: Study, steps: readonly number[]): Promise<Step[]> {
+async function byCores(
+  run: BenchRun,
+  study: Study,
+  steps: readonly number[],
+  { whole }: Cores,
+): Promise<Step[]> {
   const full = steps.at(-1)!;
   const zipf = `${coresText(full)}, Zipf demand`;
   const hot = `${coresText(full)}, one hot SKU`;
-  const apart = `${full} engines on a core each`;
-  // Next to one on one core, or there would be nothing to hold it against.
-  const apartToo: Entry[] =
-    full > 1 && steps[0] === 1 ? [{ name: apart, setting: setting(1), cores: full, apart: true }] : [];
+  // On cores of their own: hyperthreads would be held against each other.
+  const most = Math.max(...steps.filter((n) => n <= whole));
+  const separate = `${most} engines, a core each`;
   const entries: readonly Entry[] = [
     ...steps.map((n) => ({ name: coresText(n), setting: setting(n), cores: n })),
-    ...apartToo,
+    // Where one core is not measured, nothing can be kept on one.
+    ...(most > 1 && steps[0] === 1
+      ? [{ name: separate, setting: setting(1), cores: most, engines: most }]
+      : []),
     { name: zipf, setting: { ...setting(full), demand: 'zipf' }, cores: full },
     { name: hot, setting: { ...setting(full), demand: 'hot' }, cores: full },
   ];
@@ -85,17 +93,13 @@ async function byCores(run: BenchRun, study: Study, steps: readonly number[]): P
         ...{ of: coresText(n), to: coresText(steps[0]!) },
         ...(n === 2 && steps[0] === 1 ? { target: 1.6 } : {}),
       })),
-      { of: apart, to: coresText(1) },
-      { of: coresText(full), to: apart },
+      { of: separate, to: coresText(1) },
+      { of: coresText(most), to: separate },
       { of: zipf, to: coresText(full) },
       { of: hot, to: coresText(full) },
     ],
   });
-  noteCosts(
-    run,
-    study,
-    entries.filter((entry) => entry.apart !== true),
-  );
+  noteCosts(run, study, entries);
   for (const name of [zipf, hot]) noteBusiestShard(run, study, name, full);
   const found = stepsIn(contest, steps, coresText);
   keepEfficiency(run, 'memory', found);

@@ -8,6 +8,7 @@ import { median } from '../harness/statistics.js';
 import { bytesNeeded, fitsMemory } from './core-steps.js';
 import { EngineProcess } from './engine-child.js';
 import type { Measured, Measurement } from './measurement.js';
+import { together } from './together.js';
 
 /** As many as one sale may have, so that they spread evenly over any number of shards. */
 export const skus = 1_024;
@@ -29,8 +30,8 @@ export interface Entry {
   readonly name: string;
   readonly setting: Setting;
   readonly cores: number;
-  /** Whether there is an engine of this setting on each of the cores, and they share nothing; else one has all the cores. */
-  readonly apart?: boolean;
+  /** So many engines of this setting share the cores out evenly among them, and nothing else. One where it is not said. */
+  readonly engines?: number;
 }
 
 export class Study {
@@ -51,18 +52,18 @@ export class Study {
     entries: readonly Entry[],
     contest: Pick<Contest, 'name' | 'ratios'>,
   ): Promise<ContestResult> {
-    const seats = entries.map((entry) => ({ entry, cpus: this.#cpusOf(entry) }));
+    const seats = entries.map((entry) => ({ ...entry, cpusByEngine: this.#cpusByEngine(entry) }));
     const bytes = seats.reduce(
-      (total, { entry, cpus }) => total + this.#bytes(entry.setting) * cpus.length,
+      (total, { setting, cpusByEngine }) => total + this.#bytes(setting) * cpusByEngine.length,
       0,
     );
     const windows = fitsMemory(bytes) ? windowsMax : 1;
     return await whileRunning(async (running) => {
-      const engines = seats.map(({ entry, cpus }) =>
-        cpus.map((kept) => running.add(this.#process(entry.setting, kept, windows, {}))),
+      const engines = seats.map(({ setting, cpusByEngine }) =>
+        cpusByEngine.map((cpus) => running.add(this.#process(setting, cpus, windows, {}))),
       );
-      const contenders = seats.map(({ entry, cpus }, i) =>
-        this.#contender(entry.name, engines[i]!, cpus.flat()),
+      const contenders = seats.map(({ name, cpusByEngine }, i) =>
+        this.#contender(name, engines[i]!, cpusByEngine.flat()),
       );
       const result = await this.#run.contest({
         ...{ ...contest, unit: 'orders/s', better: 'higher', manyRounds: true, contenders },
@@ -82,16 +83,17 @@ export class Study {
         if (round === 0) return 0;
         // All of them before any begins: none is to have the machine for itself.
         await Promise.all(engines.map((engine) => engine.ready()));
-        const measured = await Promise.all(engines.map((engine) => engine.measure()));
-        results.push(...measured);
-        return measured.reduce((total, { ordersPerSecond }) => total + ordersPerSecond, 0);
+        const measured = together(await Promise.all(engines.map((engine) => engine.measure())));
+        await Promise.all(engines.map((engine) => engine.retire()));
+        results.push(measured);
+        return measured.ordersPerSecond;
       },
     };
   }
 
   /** Sells a small stock out to a large demand. Throws where not exactly the stock was sold. */
   async sellOut(setting: Setting, cores: number): Promise<void> {
-    const engine = this.#process(setting, this.#cpus(cores), 1, { ...scarce, sellsOut: true });
+    const engine = this.#process(setting, this.#cpusOf(cores), 1, { ...scarce, sellsOut: true });
     try {
       // It closes after its only window.
       await engine.measure();
@@ -120,14 +122,14 @@ export class Study {
     return new EngineProcess(measurement, pin, windows);
   }
 
-  /** By engine: the CPUs that it has. */
-  #cpusOf({ cores, apart = false }: Entry): readonly (readonly number[])[] {
-    const cpus = this.#cpus(cores);
-    return apart ? cpus.map((cpu) => [cpu]) : [cpus];
+  #cpusByEngine({ cores, engines = 1 }: Entry): readonly (readonly number[])[] {
+    const cpus = this.#cpusOf(cores);
+    const each = cpus.length / engines;
+    return Array.from({ length: engines }, (_, i) => cpus.slice(i * each, (i + 1) * each));
   }
 
   /** The first so many of them, or all where a process cannot be pinned. */
-  #cpus(cores: number): readonly number[] {
+  #cpusOf(cores: number): readonly number[] {
     return this.#taskset === undefined ? this.#cores.cpus : this.#cores.cpus.slice(0, cores);
   }
 

@@ -88,7 +88,7 @@ export class Journal {
     if (this.#appends % limits.readerCheckAppends === 0) this.#environment.readerCheck();
     this.#environment.transactionSync(() => {
       const { lastPage } = requireNewest(this.#environment, this.#descriptor);
-      this.#room.make(lastPage, bytes, spareBytes);
+      this.#room.ensure(lastPage, bytes, spareBytes);
       for (const [i, record] of records.entries()) {
         // The declarations say void: within a transaction it is whether the record was added.
         const stored: unknown = this.#commits.putSync(firstNumber + i, record as Buffer, { append: true });

@@ -13,10 +13,12 @@ const zeros = Buffer.alloc(64 * 1024);
 /** The room ahead in one database's file. */
 export class RoomAhead {
   readonly #descriptor: number;
-  /** The file's length when it was last asked for, bytes: it gets longer only. */
+  /** Bytes that the file has at least: as many as it had when it was last asked for, or made longer. */
   #end = 0;
 
-  /** @param descriptor of the file, open for writing; nobody else makes it longer but LMDB in this thread */
+  /**
+   * @param descriptor of the file, open for writing; nobody makes it shorter, and nobody else longer but LMDB in this thread
+   */
   constructor(descriptor: number) {
     this.#descriptor = descriptor;
   }
@@ -31,12 +33,12 @@ export class RoomAhead {
    * @param spareBytes that are free on the disk beside those the commit needs
    * @throws Error what the disk reports
    */
-  make(lastPage: number, bytes: number, spareBytes: number): void {
+  ensure(lastPage: number, bytes: number, spareBytes: number): void {
     if (bytes > limits.preallocatedForBytesMax || spareBytes < limits.preallocatedBytes) return;
     const used = (lastPage + 1) * pageBytes;
     const needed = used + bytes + limits.commitPagesBytes;
-    // Not asked where it is known: Linux has written times down more finely since 6.13 for who has looked at them, so that
-    // the next commit would have to bring a new time to disk as well.
+    // Not asked where it is known: who looks at a file's times is given finer ones by Linux (6.13 and later; ext4, XFS, btrfs,
+    // tmpfs). Then the inode changes with every commit, and not once a tick; ext4 without a journal writes it at every flush.
     if (this.#end >= needed) return;
     // Asked anew, because LMDB makes it longer as well: what it wrote is not for us to overwrite.
     this.#end = fstatSync(this.#descriptor).size;

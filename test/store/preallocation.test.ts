@@ -1,17 +1,17 @@
 /** The room that a journal's file is given ahead of its commits, on a real disk. */
-import {
+import fs, {
   closeSync,
   fstatSync,
   ftruncateSync,
   openSync,
   readFileSync,
-  readSync,
   statSync,
   writeSync,
 } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { limits } from '../../dist/config.js';
 import { Journal } from '../../dist/store/journal.js';
 import { newestState } from '../../dist/store/lmdb-check.js';
@@ -116,7 +116,7 @@ test('room is made where a commit and what LMDB writes beside it would not fit, 
   const room = limits.preallocatedBytes;
   const sizeAfter = (size: number, commitBytes: number, spareBytes: number) => {
     ftruncateSync(file, size);
-    new RoomAhead(file).make(9, commitBytes, spareBytes);
+    new RoomAhead(file).ensure(9, commitBytes, spareBytes);
     return fstatSync(file).size;
   };
   expect(sizeAfter(fits, bytes, room)).toBe(fits);
@@ -128,29 +128,57 @@ test('room is made where a commit and what LMDB writes beside it would not fit, 
   closeSync(file);
 });
 
-test('room that was made is remembered, and what was written behind it meanwhile is left alone', () => {
-  const file = openSync(join(tempDir(), 'file'), 'w+');
-  const room = new RoomAhead(file);
-  const size = () => fstatSync(file).size;
-  const lastPage = 9;
-  room.make(lastPage, 1_000, limits.preallocatedBytes);
-  const end = (lastPage + 1) * 4_096 + limits.preallocatedBytes;
-  expect(size()).toBe(end);
-  // Who remembers does not look: a file that is shorter again, which none ever is, shows it.
-  ftruncateSync(file, 0);
-  room.make(lastPage, 1_000, limits.preallocatedBytes);
-  expect(size()).toBe(0);
-  ftruncateSync(file, end);
-  // As LMDB writes a commit that there was no room for.
-  const written = Buffer.alloc(3 * 4_096, 7);
-  writeSync(file, written, 0, written.length, end);
-  const newLastPage = end / 4_096 + 1;
-  room.make(newLastPage, 1_000, limits.preallocatedBytes);
-  expect(size()).toBe((newLastPage + 1) * 4_096 + limits.preallocatedBytes);
-  const read = Buffer.alloc(written.length);
-  readSync(file, read, 0, read.length, end);
-  expect(read.equals(written)).toBe(true);
-  closeSync(file);
+describe('the length of a file', () => {
+  const fstatSync = vi.spyOn(fs, 'fstatSync');
+  beforeEach(() => {
+    fstatSync.mockClear();
+    syncBuiltinESMExports();
+  });
+  afterAll(() => {
+    fstatSync.mockRestore();
+    syncBuiltinESMExports();
+  });
+
+  test('is asked for where it is not known to be enough, and not for every commit', async () => {
+    const path = tempDir();
+    const { journal } = await openJournal(path);
+    const records = chain(Array.from({ length: 100 }, () => 1_000));
+    let longer = 0;
+    for (const [i, record] of records.entries()) {
+      const before = fileBytes(path);
+      journal.append(i + 1, [record]);
+      if (fileBytes(path) > before) longer += 1;
+    }
+    expect(longer).toBeGreaterThan(1);
+    expect(fstatSync).toHaveBeenCalledTimes(longer);
+    await journal.close();
+  });
+
+  test('is known to the byte, and what LMDB wrote behind it meanwhile is left alone', () => {
+    const path = join(tempDir(), 'file');
+    const file = openSync(path, 'w+');
+    const room = new RoomAhead(file);
+    const needs = (bytes: number) => {
+      const page = 9;
+      room.ensure(page, bytes - (page + 1) * 4_096 - limits.commitPagesBytes, limits.preallocatedBytes);
+    };
+    const fitting = 10 * 4_096 + limits.commitPagesBytes + limits.preallocatedForBytesMax;
+    writeSync(file, Buffer.alloc(fitting, 7));
+    needs(fitting - 1);
+    needs(fitting);
+    expect(fstatSync).toHaveBeenCalledTimes(1);
+    const behind = Buffer.alloc(3 * 4_096, 7);
+    writeSync(file, behind, 0, behind.length, fitting);
+    room.ensure(10, limits.preallocatedForBytesMax, limits.preallocatedBytes);
+    expect(fstatSync).toHaveBeenCalledTimes(2);
+    expect(statSync(path).size).toBe(fitting + behind.length);
+    room.ensure(13, limits.preallocatedForBytesMax, limits.preallocatedBytes);
+    const bytes = readFileSync(path);
+    expect(bytes.length).toBe(14 * 4_096 + limits.preallocatedBytes);
+    const written = fitting + behind.length;
+    expect(bytes.subarray(0, written).equals(Buffer.alloc(written, 7))).toBe(true);
+    closeSync(file);
+  });
 });
 
 test('a state is the newer of two, whichever of the two pages it is on', async () => {
