@@ -3,7 +3,7 @@
  *
  *   npm run bench -- [NAME …] [--smoke | --full] [--rounds N] [--out DIR] [--list]
  */
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
@@ -46,7 +46,9 @@ function chosen(names: readonly string[]): readonly Bench[] {
     const known = benches.map(({ name }) => name).join(', ');
     program.error(`there is no benchmark ${unknown.join(', ')}; there are ${known}`, { exitCode: 2 });
   }
-  return names.length === 0 ? benches : benches.filter(({ name }) => names.includes(name));
+  return names.length === 0
+    ? benches
+    : [...new Set(names)].map((name) => benches.find((bench) => bench.name === name)!);
 }
 
 function write(folder: string, report: Report): void {
@@ -59,6 +61,21 @@ function roundsIn(text: string): number {
   return Number(text);
 }
 
+/** Checks where things are to be written. Ends the program where they cannot be. */
+function requireFolders(out: string): void {
+  try {
+    mkdirSync(out, { recursive: true });
+    accessSync(out, constants.W_OK);
+  } catch (error) {
+    program.error(`--out: ${(error as Error).message}`, { exitCode: 2 });
+  }
+  try {
+    accessSync(tmpdir(), constants.W_OK);
+  } catch (error) {
+    program.error(`TMPDIR: ${(error as Error).message}`, { exitCode: 2 });
+  }
+}
+
 interface Options {
   readonly smoke: boolean;
   readonly full: boolean;
@@ -68,17 +85,17 @@ interface Options {
 }
 
 async function main(names: readonly string[], { smoke, full, list, rounds, out }: Options): Promise<void> {
+  const todo = chosen(names);
   if (list) {
-    for (const { name, title } of benches) process.stdout.write(`${name.padEnd(14)}${title}\n`);
+    for (const { name, title } of todo) process.stdout.write(`${name.padEnd(14)}${title}\n`);
     return;
   }
   if (smoke && full) program.error('--smoke or --full, not both', { exitCode: 2 });
-  const todo = chosen(names);
   const named = smoke ? profiles.smoke : full ? profiles.full : profiles.quick;
   const profile = rounds === undefined ? named : { ...named, rounds, manyRounds: rounds };
   const folder = resolve(out);
   // Before anything is measured: a report that cannot be written is no report.
-  mkdirSync(folder, { recursive: true });
+  requireFolders(folder);
   const machine = await describeMachine();
   const startedAt = new Date().toISOString();
   const startedMs = performance.now();
@@ -88,11 +105,19 @@ async function main(names: readonly string[], { smoke, full, list, rounds, out }
     ...{ startedAt, spentMs: Math.round(performance.now() - startedMs), profile, machine },
     ...{ benches: results, toCome: todo.slice(results.length).map(({ name }) => name) },
   });
+  const endedEarly = () =>
+    say(
+      results.length === 0
+        ? 'ended early: no benchmark was through'
+        : `ended early: ${results.map(({ name }) => name).join(', ')} in ${folder}`,
+    );
+  process.once('exit', endedEarly);
   for (const bench of todo) {
     results.push(await runOne(bench, profile));
     // After each: what was found is there, whatever becomes of the next one.
     write(folder, reportSoFar());
   }
+  process.off('exit', endedEarly);
   process.stdout.write(textReport(reportSoFar()));
   process.stdout.write(`written to ${join(folder, 'report.json')} and ${join(folder, 'index.html')}\n`);
   if (results.some(({ failure }) => failure !== undefined)) process.exitCode = 1;

@@ -54,6 +54,7 @@ export class BenchRun {
   readonly #curves: Curves[] = [];
   readonly #notes: string[] = [];
   readonly #skips: Skip[] = [];
+  #busy = false;
   readonly #startedMs = performance.now();
 
   constructor(profile: Profile, folder: string, tell: (line: string) => void) {
@@ -112,7 +113,9 @@ export class BenchRun {
       contest,
       seats.map(({ name, watch }) => ({ name, cores: watch.cores(), of: watch.cpus.length })),
     );
-    if (note !== undefined) this.note(note);
+    if (note === undefined) return;
+    this.note(note);
+    this.#busy = true;
   }
 
   /** Runs a contest and keeps its figures. */
@@ -182,7 +185,7 @@ export class BenchRun {
   result({ name, title }: Bench, failure?: string): BenchResult {
     return {
       ...{ name, title, contests: this.#contests, curves: this.#curves, notes: this.#notes },
-      skips: this.#skips,
+      ...{ skips: this.#skips, busy: this.#busy },
       ...(failure === undefined ? {} : { failure }),
       ...{ loadBefore: this.loadBefore, spentMs: Math.round(performance.now() - this.#startedMs) },
     };

@@ -6,7 +6,7 @@ import { html, type Markup } from './markup.js';
 import type { Profile } from './profile.js';
 import type { BenchResult, ContestResult, Curves, Ratio, Report, Skip, Summary } from './report.js';
 import { digitsFor, summaryText } from './statistics.js';
-import { goalOf, type Verdict, verdictOf } from './verdict.js';
+import { goalOf, reserve, type Verdict, verdictOf } from './verdict.js';
 
 export function htmlReport(report: Report): string {
   const { benches, toCome, profile, startedAt, spentMs } = report;
@@ -64,9 +64,10 @@ ${rows}</table></div>`;
 
 function targetRow(bench: BenchResult, contest: ContestResult, ratio: Ratio, profile: Profile): Markup {
   const format = formatOf(ratio);
+  const verdict = verdictOf(profile, bench, ratio);
   return html`<tr><td class="what">${link(bench.name)}<td class="what">${ratio.of} / ${ratio.to}<br><span class="soft">${contest.name}</span>
 <td class="number">${format(ratio.median)}<td class="number">${format(ratio.min)} … ${format(ratio.max)}
-<td class="number">${goalOf(contest, ratio)}<td>${judged(verdictOf(profile, bench, ratio))}
+<td class="number">${goalOf(contest, ratio)}<td>${judged(verdict)}${reserve(bench, verdict)}
 `;
 }
 
@@ -105,7 +106,7 @@ function contestPart(bench: BenchResult, contest: ContestResult, profile: Profil
   return html`<h3>${name}</h3>
 <p class="soft">${unit}, median (min … max); ${better} is better</p>
 ${figures.length === 0 ? html`<p>Nobody could take part.</p>` : bars(contest)}
-${ratios.length === 0 ? '' : html`<ul>${ratios.map((ratio) => ratioItem(contest, ratio, verdictOf(profile, bench, ratio)))}</ul>`}
+${ratios.length === 0 ? '' : html`<ul>${ratios.map((ratio) => ratioItem(bench, contest, ratio, profile))}</ul>`}
 <details><summary>every round</summary><div class="scroll"><table>
 <tr><th>${unit}<th class="number">median<th class="number">min<th class="number">max<th>rounds
 ${figures.map((figure) => summaryRow(figure.name, figure))}
@@ -113,9 +114,13 @@ ${ratios.map((ratio) => summaryRow(`${ratio.of} / ${ratio.to}`, ratio))}</table>
 `;
 }
 
-function ratioItem(contest: ContestResult, ratio: Ratio, verdict: Verdict | undefined): Markup {
+function ratioItem(bench: BenchResult, contest: ContestResult, ratio: Ratio, profile: Profile): Markup {
+  const verdict = verdictOf(profile, bench, ratio);
   const text = summaryText(ratio, Math.max(2, digitsFor(ratio.median)));
-  const aim = verdict === undefined ? '' : html`, target ${goalOf(contest, ratio)}: ${judged(verdict)}`;
+  const aim =
+    verdict === undefined
+      ? ''
+      : html`, target ${goalOf(contest, ratio)}: ${judged(verdict)}${reserve(bench, verdict)}`;
   return html`<li>${ratio.of} / ${ratio.to}: <strong>${text}</strong>${aim}</li>`;
 }
 

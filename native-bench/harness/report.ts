@@ -63,6 +63,8 @@ export interface BenchResult {
   /** Sentences about the figures: what bounds them, how a curve was fitted. */
   readonly notes: readonly string[];
   readonly skips: readonly Skip[];
+  /** Whether others had cores while it was measured: its notes say where. Its figures are not to be believed then. */
+  readonly busy: boolean;
   /** Why it ended early; its figures are not to be believed then. */
   readonly failure?: string;
   /** Load averages of 1, 5 and 15 minutes before it; the benchmarks before it are in them. */

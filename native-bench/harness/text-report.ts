@@ -4,7 +4,7 @@ import { machineLines } from './machine.js';
 import type { Profile } from './profile.js';
 import type { BenchResult, ContestResult, Ratio, Report } from './report.js';
 import { digitsFor, summaryText } from './statistics.js';
-import { goalOf, type Verdict, verdictOf } from './verdict.js';
+import { goalOf, reserve, type Verdict, verdictOf } from './verdict.js';
 
 const plain = { style: { head: [], border: [], compact: true } };
 
@@ -16,7 +16,10 @@ function contestTable(bench: BenchResult, contest: ContestResult, profile: Profi
     colAligns: ['left', 'right'],
   });
   for (const figure of figures) table.push([figure.name, summaryText(figure)]);
-  const lines = ratios.map((ratio) => `  ${ratioText(contest, ratio, verdictOf(profile, bench, ratio))}`);
+  const lines = ratios.map((ratio) => {
+    const verdict = verdictOf(profile, bench, ratio);
+    return `  ${ratioText(contest, ratio, verdict)}${reserve(bench, verdict)}`;
+  });
   return [table.toString(), ...lines].join('\n');
 }
 
@@ -55,7 +58,11 @@ export function textReport({ benches, machine, profile }: Report): string {
   if (!profile.measures) {
     lines.push(`profile ${profile.name}: its figures mean nothing, only what was computed was checked`);
   } else if (goals.length > 0) {
-    lines.push(`targets: ${goals.filter((verdict) => verdict === 'met').length} of ${goals.length} met`);
+    const busy = benches.filter((bench) => bench.busy).map(({ name }) => name);
+    const where = busy.length === 0 ? '' : `; others were busy during ${busy.join(', ')}`;
+    lines.push(
+      `targets: ${goals.filter((verdict) => verdict === 'met').length} of ${goals.length} met${where}`,
+    );
   }
   if (failed.length > 0) lines.push(`FAILED: ${failed.map(({ name }) => name).join(', ')}`);
   return `${lines.join('\n')}\n`;

@@ -17,6 +17,11 @@ export function verdictOf(
   return met ? 'met' : 'missed';
 }
 
+/** What is to be said after a verdict. */
+export function reserve({ busy }: BenchResult, verdict: Verdict | undefined): string {
+  return busy && (verdict === 'met' || verdict === 'missed') ? ', on a busy machine' : '';
+}
+
 /** Such as `≥ 0.9`, in one piece. */
 export function goalOf({ better }: ContestResult, { target }: Ratio): string {
   return `${better === 'higher' ? '≥' : '≤'}\u00a0${target}`;

@@ -51,7 +51,11 @@ async function startPostgresShops(
   }
   const account = serverAccount();
   if (account === undefined) {
-    run.skip(postgres, 'it does not run as root, and no other user was found', postgresInstall);
+    run.skip(
+      postgres,
+      'it does not run as root, and no user postgres or nobody was found',
+      'run this as another user',
+    );
     return { postgres: undefined, postgresFsync: undefined };
   }
   const { socketFolder } = running.add(

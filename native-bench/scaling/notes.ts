@@ -3,7 +3,6 @@ import type { BenchRun } from '../harness/bench.js';
 import type { Cores } from '../harness/cores.js';
 import { isInMemory } from '../harness/disk.js';
 import { coresText } from './core-steps.js';
-import { zipfExponent } from './demand.js';
 import { type Fit, projectionNotes, type Step } from './projection.js';
 import { type Study, skus, windowOf, windowsMax } from './study.js';
 
@@ -60,7 +59,7 @@ export function noteBusiestShard(run: BenchRun, study: Study, name: string, shar
   if (share === undefined || shards === 1) return;
   run.note(
     `${name}: the busiest of ${shards} shards got ${(share * 100).toFixed(0)} % of the orders, so shards alone bound it ` +
-      `to ${(1 / share).toFixed(2)} times one shard (Zipf with s = ${zipfExponent}).`,
+      `to ${(1 / share).toFixed(2)} times what one does with a core of its own.`,
   );
 }
 

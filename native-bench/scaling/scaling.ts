@@ -8,6 +8,7 @@ import { type Cores, coresOfMachine } from '../harness/cores.js';
 import { findProgram } from '../harness/programs.js';
 import type { ContestResult } from '../harness/report.js';
 import { bytesNeeded, coreSteps, coresText, fitsMemory } from './core-steps.js';
+import { zipfExponent } from './demand.js';
 import {
   noteBusiestShard,
   noteCosts,
@@ -72,7 +73,7 @@ async function byCores(
   { whole }: Cores,
 ): Promise<Step[]> {
   const full = steps.at(-1)!;
-  const zipf = `${coresText(full)}, Zipf demand`;
+  const zipf = `${coresText(full)}, Zipf demand (s = ${zipfExponent})`;
   const hot = `${coresText(full)}, one hot SKU`;
   // On cores of their own: hyperthreads would be held against each other.
   const most = Math.max(...steps.filter((n) => n <= whole));

@@ -89,10 +89,17 @@ test('points that a logarithmic axis cannot show are told, not lost', () => {
   expect(page).not.toContain('NaN');
 });
 
+test('a target that was judged while others were busy says so', () => {
+  const page = seen(htmlReport(reportOf([{ ...bench, busy: true }])));
+  // In the table of all targets, and beside its contest.
+  expect(page.match(/missed ?, on a busy machine/g)).toHaveLength(2);
+  expect(seen(htmlReport(reportOf([bench])))).not.toContain('busy machine');
+});
+
 test('what is given is shown as text, in the page and in its drawings, and cannot become markup', () => {
   const evil = `</svg><script>alert("x")</script>'"&`;
   const everywhere: BenchResult = {
-    ...{ name: evil, title: evil, notes: [evil], failure: evil, loadBefore: [], spentMs: 1 },
+    ...{ name: evil, title: evil, notes: [evil], failure: evil, busy: true, loadBefore: [], spentMs: 1 },
     contests: [
       {
         ...{ name: evil, unit: evil, better: 'lower' },

@@ -33,6 +33,12 @@ test('targets are named with their direction and whether they were met, and coun
   expect(text).toContain('targets: 1 of 2 met');
 });
 
+test('what was judged while others were busy says so, and is named where the targets are counted', () => {
+  const text = seen([bench, { ...bench, name: 'disturbed', busy: true }]);
+  expect(text.match(/: MISSED, on a busy machine/g)).toHaveLength(1);
+  expect(text).toContain('targets: 2 of 4 met; others were busy during disturbed');
+});
+
 test('what should be small has its target the other way round', () => {
   const latency = { ...bench.contests[0]!, better: 'lower' as const };
   expect(seen([{ ...bench, contests: [latency] }])).toContain('target ≤ 0.85');
