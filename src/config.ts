@@ -40,6 +40,8 @@ export const limits = {
   storeRoomBytes: 256 * 1024,
   /** So much room is written at a time in a journal's file, ahead of the commits that fill it. */
   preallocatedBytes: 512 * 1024,
+  /** Only where so much is free: any number of shards may look at the same moment, and each then write its room. */
+  preallocationSpareBytes: 64 * 1024 * 1024,
   /** Commits up to this size get room ahead; of larger ones LMDB makes the file longer itself. */
   preallocatedForBytesMax: 128 * 1024,
   /**
@@ -163,6 +165,10 @@ assert(limits.skusPerSaleMax <= limits.skusMax, 'the largest sale fits the engin
 assert(
   limits.preallocatedForBytesMax + limits.commitPagesBytes <= limits.preallocatedBytes,
   'room ahead holds the largest commit that it is for',
+);
+assert(
+  limits.shardsMax * limits.preallocatedBytes <= limits.preallocationSpareBytes,
+  'room ahead of all shards leaves alone what has to be free',
 );
 assert(limits.restocksPendingMax < limits.controlPendingMax, 'restocks leave room for other changes');
 assert(limits.skusMax <= limits.stockRowsMax, 'every SKU has a stock row');

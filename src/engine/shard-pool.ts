@@ -4,6 +4,7 @@
  * stays closed, and the others never notice. Runs on the thread that started the engine. Requests never pass through
  * the pool; rings carry those.
  */
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Piscina } from 'piscina';
 import { limits } from '../config.js';
@@ -61,6 +62,8 @@ export class ShardPool {
       atomics: 'disabled',
       resourceLimits: { maxOldGenerationSizeMb: options.heapMiBMax },
     });
+    // All of them may wait at the same time to be started again.
+    setMaxListeners(tasks.length, this.#closing.signal);
     // Without a listener Piscina's own report of a lost worker would end the process; the task's rejection tells it.
     this.#pool.on('error', () => undefined);
     this.#shards = tasks.map((task) => this.#supervise(task));

@@ -33,8 +33,9 @@ export class Journal {
     this.#environment = environment;
     this.#commits = commits;
     this.head = head;
-    this.#descriptor = openSync(join(path, databaseFile), 'r+');
-    this.#room = new RoomAhead(this.#descriptor);
+    const file = join(path, databaseFile);
+    this.#descriptor = openSync(file, 'r+');
+    this.#room = new RoomAhead(file, this.#descriptor);
   }
 
   /**

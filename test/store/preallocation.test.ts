@@ -109,22 +109,35 @@ test(seeded('room ahead never touches what a journal has, whatever the sizes of 
 });
 
 test('room is made where a commit and what LMDB writes beside it would not fit, and not before', () => {
-  const file = openSync(join(tempDir(), 'file'), 'w+');
+  const path = join(tempDir(), 'file');
+  const file = openSync(path, 'w+');
   const used = 10 * 4_096;
   const bytes = 1_000;
   const fits = used + bytes + limits.commitPagesBytes;
   const room = limits.preallocatedBytes;
+  const spare = limits.preallocationSpareBytes;
   const sizeAfter = (size: number, commitBytes: number, spareBytes: number) => {
     ftruncateSync(file, size);
-    new RoomAhead(file).ensure(9, commitBytes, spareBytes);
+    new RoomAhead(path, file).ensure(9, commitBytes, spareBytes);
     return fstatSync(file).size;
   };
-  expect(sizeAfter(fits, bytes, room)).toBe(fits);
-  expect(sizeAfter(fits - 1, bytes, room)).toBe(used + room);
-  expect(sizeAfter(used, limits.preallocatedForBytesMax, room)).toBe(used + room);
-  expect(sizeAfter(used, limits.preallocatedForBytesMax + 1, room)).toBe(used);
-  // Nor on a disk that has not so much to spare.
-  expect(sizeAfter(used, bytes, room - 1)).toBe(used);
+  expect(sizeAfter(fits, bytes, spare)).toBe(fits);
+  expect(sizeAfter(fits - 1, bytes, spare)).toBe(used + room);
+  expect(sizeAfter(used, limits.preallocatedForBytesMax, spare)).toBe(used + room);
+  expect(sizeAfter(used, limits.preallocatedForBytesMax + 1, spare)).toBe(used);
+  // Nor on a disk that has not so much to spare for all shards at once.
+  expect(sizeAfter(used, bytes, spare - 1)).toBe(used);
+  closeSync(file);
+});
+
+test('room that cannot be made is an error that says where', () => {
+  const path = join(tempDir(), 'file');
+  closeSync(openSync(path, 'w'));
+  const file = openSync(path, 'r');
+  const room = new RoomAhead(path, file);
+  expect(() => room.ensure(0, 1_000, limits.preallocationSpareBytes)).toThrow(
+    expect.objectContaining({ code: 'data_dir_unwritable', message: expect.stringContaining(path) }),
+  );
   closeSync(file);
 });
 
@@ -157,10 +170,10 @@ describe('the length of a file', () => {
   test('is known to the byte, and what LMDB wrote behind it meanwhile is left alone', () => {
     const path = join(tempDir(), 'file');
     const file = openSync(path, 'w+');
-    const room = new RoomAhead(file);
+    const room = new RoomAhead(path, file);
     const needs = (bytes: number) => {
       const page = 9;
-      room.ensure(page, bytes - (page + 1) * 4_096 - limits.commitPagesBytes, limits.preallocatedBytes);
+      room.ensure(page, bytes - (page + 1) * 4_096 - limits.commitPagesBytes, limits.preallocationSpareBytes);
     };
     const fitting = 10 * 4_096 + limits.commitPagesBytes + limits.preallocatedForBytesMax;
     writeSync(file, Buffer.alloc(fitting, 7));
@@ -169,10 +182,10 @@ describe('the length of a file', () => {
     expect(fstatSync).toHaveBeenCalledTimes(1);
     const behind = Buffer.alloc(3 * 4_096, 7);
     writeSync(file, behind, 0, behind.length, fitting);
-    room.ensure(10, limits.preallocatedForBytesMax, limits.preallocatedBytes);
+    room.ensure(10, limits.preallocatedForBytesMax, limits.preallocationSpareBytes);
     expect(fstatSync).toHaveBeenCalledTimes(2);
     expect(statSync(path).size).toBe(fitting + behind.length);
-    room.ensure(13, limits.preallocatedForBytesMax, limits.preallocatedBytes);
+    room.ensure(13, limits.preallocatedForBytesMax, limits.preallocationSpareBytes);
     const bytes = readFileSync(path);
     expect(bytes.length).toBe(14 * 4_096 + limits.preallocatedBytes);
     const written = fitting + behind.length;
