@@ -65,5 +65,8 @@ export function busyNote(contest: string | undefined, measured: readonly Others[
   );
   if (busy.length === 0) return undefined;
   const where = contest === undefined ? '' : `, ${contest}`;
-  return `BUSY MACHINE${where}: others had cores meanwhile, ${busy.join(', ')}. Rates are too low, times too long, and ratios wrong as well: of a core that is shared who has more threads gets more.`;
+  return (
+    `BUSY MACHINE${where}: others had cores meanwhile, ${busy.join(', ')}. Rates are too low, times too long, and ratios ` +
+    'may be wrong as well: of a core that is shared who has more threads gets more.'
+  );
 }

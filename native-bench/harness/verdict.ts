@@ -17,7 +17,7 @@ export function verdictOf(
   return met ? 'met' : 'missed';
 }
 
-/** What is to be said after a verdict. */
+/** What is to be said after a verdict, or nothing. */
 export function reserve({ busy }: BenchResult, verdict: Verdict | undefined): string {
   return busy && (verdict === 'met' || verdict === 'missed') ? ', on a busy machine' : '';
 }

@@ -5,7 +5,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readdirSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
+import timers from 'node:timers/promises';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { Opcode, type Reply } from '../../dist/memory/records.js';
 import { Outcome } from '../../dist/sale/outcome.js';
@@ -42,6 +44,30 @@ describe('a shard that ends with an uncaught error', () => {
       expect(next).toMatchObject({ ok: true, order: { sequence: 201 } });
     },
   );
+
+  test('may have all others with it: each comes back, and none is a warning', async () => {
+    const warnings: string[] = [];
+    const heard = ({ name }: Error) => warnings.push(name);
+    process.on('warning', heard);
+    onTestFinished(() => {
+      process.off('warning', heard);
+    });
+    // More than the listeners that Node.js takes for a leak, and pauses so long that all of them wait at once.
+    const parts = await startParts(12);
+    const { setTimeout } = timers;
+    const pauses = vi.spyOn(timers, 'setTimeout').mockImplementation((ms, ...rest) => {
+      return setTimeout(Math.max(ms ?? 0, 1_000), ...rest);
+    });
+    syncBuiltinESMExports();
+    onTestFinished(() => {
+      pauses.mockRestore();
+      syncBuiltinESMExports();
+    });
+    await Promise.all(Array.from({ length: 12 }, (_, shard) => parts.crash(shard)));
+    await until('all to be back', () => parts.reopened() === 12, 20_000);
+    expect(parts.failures).toHaveLength(12);
+    expect(warnings).toEqual([]);
+  });
 
   test('takes nobody else with it: the other shard serves all the while', async () => {
     const parts = await startParts(2);

@@ -1,6 +1,7 @@
 /** Contests of the benchmarks: who is measured when, what counts, and what becomes of ratios and targets. */
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { BenchRun, type Contender } from '../../native-bench/harness/bench.js';
+import { OthersWatch } from '../../native-bench/harness/others.js';
 import { profiles } from '../../native-bench/harness/profile.js';
 
 const quick = profiles.quick;
@@ -80,6 +81,18 @@ test.each([
   const wanted = [{ of: 'a', to: 'b', target }];
   const { ratios } = newRun(1).keep({ ...contest, ratios: wanted }, { a: [9], b: [10] });
   expect(ratios[0]).toMatchObject({ median: 0.9, target, met });
+});
+
+test('a benchmark during which others had cores says so', async () => {
+  const others = vi.spyOn(OthersWatch.prototype, 'cores').mockReturnValue(0);
+  onTestFinished(() => others.mockRestore());
+  const run = newRun(1);
+  const bench = { name: 'orders', title: 'Orders', run: async () => undefined };
+  await run.contest({ ...orders, contenders: [always('a', 1)] });
+  expect(run.result(bench)).toMatchObject({ busy: false, notes: [] });
+  others.mockReturnValue(1);
+  await run.contest({ ...orders, contenders: [always('a', 1)] });
+  expect(run.result(bench)).toMatchObject({ busy: true, notes: [expect.stringContaining('BUSY MACHINE')] });
 });
 
 test('who was skipped is reported with what installs it, and takes part in no ratio', async () => {
