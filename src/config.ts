@@ -108,6 +108,10 @@ export const limits = {
   controlPendingMax: 64,
   /** From so many waiting on a restock is refused: a flood of them leaves room for who wants to pause the sale. */
   restocksPendingMax: 48,
+  /** Ways of writing an order that a server recognises: apps, times the quantities they ask for. */
+  orderShapesMax: 4,
+  /** Of bodies that are written in another way, one in so many is taken as an example. */
+  strangeBodiesPerLesson: 16,
   /** Finished HTTP orders whose objects a server keeps for the next ones. */
   idleExchangesMax: 4_096,
   /** Of all in-flight slots, batches leave one in so many to single requests and to the operator. */

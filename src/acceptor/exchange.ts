@@ -5,11 +5,11 @@
  */
 
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
-import { isUtf8 } from 'node:buffer';
 import { assert } from '../assert.js';
 import { limits } from '../config.js';
 import { invalid, type Refusal, refuse, type ValidationIssue } from '../errors.js';
 import { type Answer, problemAnswer, type Text } from './answer.js';
+import { asciiText, decode, isPlain } from './body-text.js';
 import { Outbox } from './outbox.js';
 
 /** What the exchanges of one server share. */
@@ -78,6 +78,12 @@ const notUtf8 = problemAnswer(invalid('The body is not UTF-8.', [{ path: '', mes
 
 /** Whoever is given the body of a request. */
 export interface BodySink {
+  /**
+   * Looks whether it knows the body as it is, and returns whether it took it: else it is given the text.
+   *
+   * @param bytes gone when this returns
+   */
+  recognise?(bytes: Uint8Array): boolean;
   /** @param plain whether the text is nothing but printable ASCII without a backslash: so are the strings in it, if it is JSON */
   take(text: string, plain: boolean): void;
 }
@@ -292,10 +298,12 @@ export class Exchange {
     const { corked } = host;
     host.corked = true;
     try {
+      const sink = this.#bodySink!;
+      if (sink.recognise?.(bytes)) return;
       const plain = isPlain(bytes);
-      const text = plain ? latin1Of(bytes) : decode(bytes);
+      const text = plain ? asciiText(bytes, 0, bytes.length) : decode(bytes);
       if (text === undefined) this.answer(notUtf8);
-      else this.#bodySink!.take(text, plain);
+      else sink.take(text, plain);
     } catch (error) {
       this.fail(error);
     } finally {
@@ -308,39 +316,3 @@ export class Exchange {
 function answersUntilLook(): number {
   return 1 + Math.floor(Math.random() * (2 * limits.unreadLookedForOf - 1));
 }
-
-const backslash = 0x5c;
-
-/** Whether all bytes are printable ASCII, and none a backslash. */
-function isPlain(bytes: Uint8Array): boolean {
-  // Negative once any byte was outside of 0x20 to 0x7e.
-  let odd = 0;
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i]!;
-    if (byte === backslash) return false;
-    odd |= (byte - 0x20) | (0x7e - byte);
-  }
-  return odd >= 0;
-}
-
-/** UTF-8 as a string, or undefined where it is malformed. */
-function decode(bytes: Uint8Array): string | undefined {
-  return isUtf8(bytes) ? viewOf(bytes).toString('utf8') : undefined;
-}
-
-function viewOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-}
-
-interface Latin1Slicing {
-  /** What every Node.js has behind `toString('latin1')` and does not document. Takes any bytes, not a Buffer only. */
-  readonly latin1Slice?: (this: Uint8Array, start: number, end: number) => string;
-}
-
-const { latin1Slice } = Buffer.prototype as Latin1Slicing;
-
-/** Bytes of ASCII as a string. Half the time of making a Buffer and asking that: every order's body goes through here. */
-const latin1Of: (bytes: Uint8Array) => string =
-  latin1Slice === undefined
-    ? (bytes) => viewOf(bytes).toString('latin1')
-    : (bytes) => latin1Slice.call(bytes, 0, bytes.length);

@@ -19,6 +19,7 @@ import {
   refusalOf,
 } from './order-answers.js';
 import { askOrder, OrderDesk } from './order-desk.js';
+import { OrderShapes } from './order-shapes.js';
 import { OrderWriter } from './order-writer.js';
 import {
   bodyIssues,
@@ -44,6 +45,7 @@ const refusals = Object.values(Outcome).map((outcome) =>
 /** What the orders of one server need. */
 interface PlaceContext extends OrderContext {
   readonly writer: OrderWriter;
+  readonly shapes: OrderShapes;
   /** Exchanges without a request: they take on the next ones, so that none has to be made for an order in a rush. */
   readonly idle: PlaceExchange[];
 }
@@ -80,10 +82,18 @@ class PlaceExchange extends Exchange implements ReplySink, BodySink, SelfHandlin
     else this.invalid('The request is malformed.', [error], true);
   }
 
-  /** Decides at once what can be decided at once, and sends the rest to the owner of the SKU. */
+  recognise(bytes: Uint8Array): boolean {
+    const { catalogue, shapes } = this.#context;
+    if (!shapes.recognise(bytes)) return false;
+    const sku = catalogue.sku(this.#saleId, shapes.sku);
+    if (sku === undefined) return false;
+    this.#place(sku, shapes.buyer, shapes.quantity);
+    return true;
+  }
+
   take(text: string, plain: boolean): void {
     const body = parseJson(text);
-    const { catalogue, clock, dispatcher } = this.#context;
+    const { catalogue, shapes } = this.#context;
     const sku = catalogue.sku(this.#saleId, skuOf(body) as string);
     if (!isOrderBody(body, { sku: sku !== undefined, plain })) {
       this.invalid('The order is malformed.', bodyIssues(orderBody, body));
@@ -93,6 +103,13 @@ class PlaceExchange extends Exchange implements ReplySink, BodySink, SelfHandlin
       this.refuse(notFoundIn(catalogue.get(this.#saleId)));
       return;
     }
+    if (plain) shapes.learn(text, body);
+    this.#place(sku, body.buyer, body.quantity ?? 1);
+  }
+
+  /** Decides at once what can be decided at once, and sends the rest to the owner of the SKU. */
+  #place(sku: CatalogueSku, buyer: string, quantity: number): void {
+    const { clock, dispatcher } = this.#context;
     const keyed = this.#key !== '';
     // A sale without an end that was open is open, whatever the time is by now.
     const nowMs = sku.sale.endsAtMs === Number.POSITIVE_INFINITY ? dispatcher.seenMs : dispatcher.nowMs;
@@ -104,8 +121,8 @@ class PlaceExchange extends Exchange implements ReplySink, BodySink, SelfHandlin
       return;
     }
     this.#sku = sku;
-    this.#buyer = body.buyer;
-    const dispatched = dispatcher.place(sku, body.buyer, body.quantity ?? 1, this.#key, this, 0);
+    this.#buyer = buyer;
+    const dispatched = dispatcher.place(sku, buyer, quantity, this.#key, this, 0);
     if (dispatched !== 'dispatched') this.answerSoon(this.#refusal(outcomeOfDispatch(dispatched), sku));
   }
 
@@ -145,7 +162,12 @@ class PlaceExchange extends Exchange implements ReplySink, BodySink, SelfHandlin
 
 export function orderRoutes(host: ExchangeHost, context: OrderContext): Route[] {
   const desk = new OrderDesk(context);
-  const placing: PlaceContext = { ...context, writer: new OrderWriter(context.ids), idle: [] };
+  const placing: PlaceContext = {
+    ...context,
+    writer: new OrderWriter(context.ids),
+    shapes: new OrderShapes(),
+    idle: [],
+  };
   const open = (res: HttpResponse): PlaceExchange => {
     const exchange = placing.idle.pop() ?? new PlaceExchange(host, placing);
     exchange.begin(res);

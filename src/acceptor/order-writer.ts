@@ -10,6 +10,7 @@ import type { CatalogueSku } from '../sale/catalogue.js';
 import { type OrderIds, orderIdChars } from '../sale/order-id.js';
 import { statusName } from '../sale/order-state.js';
 import { headOf } from './answer.js';
+import { asciiBytes } from './body-text.js';
 import { expiryOf } from './order-answers.js';
 
 const quote = 0x22;
@@ -59,7 +60,7 @@ export class OrderWriter {
     this.#ids = ids;
     const head = headOf(201, 'application/json', ['Location', '/v1/orders/']);
     this.#headIdAt = head.length;
-    this.#head = ascii(head + '0'.repeat(orderIdChars));
+    this.#head = asciiBytes(head + '0'.repeat(orderIdChars));
     this.#bytes.write('{"orderId":"', 'latin1');
   }
 
@@ -133,7 +134,7 @@ export class OrderWriter {
     if (!sameStatus || quantity !== last.quantity) {
       last.quantity = quantity;
       this.#middleAt = -1;
-      this.#middle = ascii(`,"quantity":${quantity},"status":"${statusName(status)}","sequence":`);
+      this.#middle = asciiBytes(`,"quantity":${quantity},"status":"${statusName(status)}","sequence":`);
     }
     const sameTail =
       sameStatus &&
@@ -159,7 +160,7 @@ export class OrderWriter {
     const expiresAt = expiry === null ? 'null' : `"${new Date(expiry).toISOString()}"`;
     const times = `,"createdAt":"${new Date(createdAtMs).toISOString()}","expiresAt":${expiresAt}`;
     const rest = `,"durability":"${durabilities[durability]!}"${reacquired ? ',"reacquired":true' : ''}}`;
-    this.#tail = ascii(times + rest);
+    this.#tail = asciiBytes(times + rest);
     this.#createdMsAt = times.indexOf('Z"') - 3;
     this.#expiresMsAt = expiry === null ? -1 : times.lastIndexOf('Z"') - 3;
   }
@@ -180,10 +181,6 @@ function writeMilliseconds(bytes: Uint8Array, at: number, milliseconds: number):
   bytes[at] = 0x30 + Math.floor(milliseconds / 100);
   bytes[at + 1] = 0x30 + (Math.floor(milliseconds / 10) % 10);
   bytes[at + 2] = 0x30 + (milliseconds % 10);
-}
-
-function ascii(text: string): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(Buffer.from(text, 'latin1'));
 }
 
 /** Copies a segment. A loop, because a native call costs more than so few bytes. */
