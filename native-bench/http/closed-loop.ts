@@ -46,11 +46,11 @@ async function measure(
   race: Race,
   warmUp: keyof typeof warmUpSeconds | undefined,
 ): Promise<Load> {
-  const { sale, connections } = race;
+  const { sale, connections, ways } = race;
   const seconds = warmUp === undefined ? loadSeconds[run.profile.name] : warmUpSeconds[warmUp];
   const before = await unitsTaken(shop, sale);
   const load = await runLoad({
-    ...{ wrk, url: shop.url, connections, sale, prefix: nextPrefix() },
+    ...{ wrk, url: shop.url, connections, sale, ways, prefix: nextPrefix() },
     seconds,
     countStatuses: warmUp !== undefined || !run.profile.measures,
   });

@@ -1,5 +1,6 @@
 -- wrk: an order by a new buyer with every request. The length is fixed, so that the head can be made once.
--- Arguments: the sale, what the names of all its buyers begin with, and "statuses" where answers are counted by status.
+-- Arguments: the sale, what the names of all its buyers begin with, in how many ways orders are written, one after the other,
+-- and "statuses" where answers are counted by status.
 local threads = {}
 
 function setup(thread)
@@ -7,13 +8,32 @@ function setup(thread)
   table.insert(threads, thread)
 end
 
+-- A function of its own, so that the usual load is not slowed down by it.
+local function requestInTurn()
+  count = count + 1
+  local way = count % #starts + 1
+  return starts[way] .. count .. finishes[way]
+end
+
 function init(args)
-  local sale, prefix, counted = args[1], args[2], args[3]
-  head = "POST /v1/sales/" .. sale .. "/orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
-  start = '{"sku":"sku-1","buyer":"' .. prefix .. string.format("%02d", id) .. "-"
-  finish = '"}'
-  local length = #start + 9 + #finish
-  start = head .. length .. "\r\n\r\n" .. start
+  local sale, prefix, counted = args[1], args[2], args[4]
+  local head = "POST /v1/sales/" .. sale .. "/orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
+  -- JSON may have spaces anywhere: the ways differ by where they have theirs.
+  local ways = tonumber(args[3])
+  local side = math.ceil(math.sqrt(ways))
+  starts, finishes = {}, {}
+  for way = 1, ways do
+    local first, second = (way - 1) % side, math.floor((way - 1) / side)
+    local third = 2 * (side - 1) - first - second
+    start = "{" .. string.rep(" ", first) .. '"sku":"sku-1",' .. string.rep(" ", second)
+    start = start .. '"buyer":"' .. prefix .. string.format("%02d", id) .. "-"
+    finish = '"' .. string.rep(" ", third) .. "}"
+    start = head .. #start + 9 + #finish .. "\r\n\r\n" .. start
+    starts[way], finishes[way] = start, finish
+  end
+  if ways > 1 then
+    request = requestInTurn
+  end
   count = 100000000
   statuses = {}
   -- wrk looks for this function once, after init; a call per answer would slow down a load that is measured.

@@ -1,4 +1,5 @@
 /** Which servers are compared in a closed loop, at what, and what is wanted of them. */
+import { limits } from '#dist/config.js';
 import type { Profile } from '../harness/profile.js';
 import { asking, bare, leiniao, piscina, postgres, receipts, redis } from './contenders.js';
 import { type LeiniaoOptions, startLeiniao } from './leiniao.js';
@@ -12,6 +13,8 @@ export interface Race {
   readonly name: string;
   readonly sale: 'bench' | 'sold-out';
   readonly connections: number;
+  /** In how many ways orders are written, one after the other: as by so many apps. */
+  readonly ways: number;
   /** In the order of their turns: servers that run, and how those are started that are fresh in it. Undefined: not installed. */
   readonly contenders: Readonly<Record<string, Shop | StartShop | undefined>>;
   readonly goals: readonly Goal[];
@@ -20,6 +23,8 @@ export interface Race {
 /** Connections: of a proxy in front, and of a crowd. */
 const few = 64;
 const many = 512;
+/** More ways of writing than leiniao keeps in mind. */
+const manyWays = 16 * limits.orderShapesMax;
 
 function accepted(
   durability: 'memory' | 'fsync',
@@ -29,7 +34,7 @@ function accepted(
 ): Race {
   return {
     name: `accepted, ${durability}, ${connections} connections`,
-    ...{ sale: 'bench', connections, contenders, goals },
+    ...{ sale: 'bench', connections, ways: 1, contenders, goals },
   };
 }
 
@@ -47,10 +52,20 @@ function signed(folder: string, durability: 'memory' | 'fsync', connections: num
   return { ...race, name: `receipts: ${race.name}` };
 }
 
+/** Orders that leiniao hardly ever recognises by the way they are written. */
+function everyWay(folder: string, shops: Shops): Race {
+  const contenders = {
+    [bare]: shops.bare,
+    [leiniao]: starterOf(folder, { durability: 'memory', receipts: false }),
+  };
+  const race = accepted('memory', few, contenders, [leiniao, bare]);
+  return { ...race, name: `written in ${manyWays} ways: ${race.name}`, ways: manyWays };
+}
+
 function soldOut(connections: number, contenders: Race['contenders'], ...goals: Goal[]): Race {
   return {
     name: `sold out, ${connections} connections`,
-    ...{ sale: 'sold-out', connections, contenders, goals },
+    ...{ sale: 'sold-out', connections, ways: 1, contenders, goals },
   };
 }
 
@@ -110,6 +125,7 @@ export function racesOf(shops: Shops, folder: string, profile: Profile['name']):
     case 'full':
       return [
         ...[memoryFew, memoryMany, fsyncFew, fsyncMany, soldOutFew, soldOutMany],
+        everyWay(folder, shops),
         ...[few, many].flatMap((connections) => [
           signed(folder, 'memory', connections),
           signed(folder, 'fsync', connections),

@@ -15,6 +15,8 @@ interface LoadOptions {
   readonly sale: string;
   /** What every buyer's name begins with. */
   readonly prefix: string;
+  /** In how many ways orders are written, one after the other. */
+  readonly ways: number;
   /** Whether answers are counted by their status, which costs wrk a call for each: not in a load that is measured. */
   readonly countStatuses: boolean;
 }
@@ -33,12 +35,12 @@ export interface Load {
 
 /** Rejects where a connection fails or an answer is missing. */
 export async function runLoad(options: LoadOptions): Promise<Load> {
-  const { wrk, url, connections, seconds, sale, prefix, countStatuses } = options;
+  const { wrk, url, connections, seconds, sale, prefix, ways, countStatuses } = options;
   const { child, stop } = startProgram(
     wrk,
     [
       ...['-t', '1', '-c', String(connections), '-d', `${Math.ceil(seconds)}s`],
-      ...['--timeout', `${answerSecondsMax}s`, '-s', script, url, '--', sale, prefix],
+      ...['--timeout', `${answerSecondsMax}s`, '-s', script, url, '--', sale, prefix, String(ways)],
       ...(countStatuses ? ['statuses'] : []),
     ],
     { stdio: ['ignore', 'pipe', 'inherit'] },

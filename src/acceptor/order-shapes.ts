@@ -16,8 +16,8 @@ interface Shape {
   readonly after: Uint8Array;
   readonly skuFirst: boolean;
   readonly quantity: number;
-  /** Bodies since the last lesson. */
-  hits: number;
+  /** The lesson after which it was used last. */
+  used: number;
 }
 
 /** Names that are put in the place of a body's own, to see whether the parser finds them there. They have to differ. */
@@ -27,16 +27,15 @@ const stringsMax = 5;
 
 export class OrderShapes {
   readonly #shapes: Shape[] = [];
-  /** The one that was recognised last. */
+  /** That of the body that was recognised last. */
   #latest: Shape | undefined = undefined;
+  #lessons = 0;
   #untilLesson = 1;
-  /** Of the body at hand: where its names are. */
-  #skuAt = 0;
-  #skuEnd = 0;
-  #buyerAt = 0;
-  #buyerEnd = 0;
-  /** The SKU of the body before: in a rush nearly all name the same. */
-  #skuBytes = new Uint8Array(0);
+  /** What was before and after the buyer's name in that body, with its SKU: in a rush it is so in nearly all. */
+  readonly #prefix = new Uint8Array(limits.orderBodyBytesMax);
+  readonly #suffix = new Uint8Array(limits.orderBodyBytesMax);
+  #prefixLength = 0;
+  #suffixLength = 0;
   #sku = '';
   #buyer = '';
 
@@ -46,14 +45,12 @@ export class OrderShapes {
    * until the next call.
    */
   recognise(bytes: Uint8Array): boolean {
-    const latest = this.#latest;
-    if (latest === undefined) return false;
-    if (!this.#matches(latest, bytes) && !this.#matchesAnother(latest, bytes)) return false;
-    const buyerBytes = this.#buyerEnd - this.#buyerAt;
-    if (buyerBytes === 0 || buyerBytes > limits.buyerBytesMax) return false;
-    this.#latest!.hits += 1;
-    if (!this.#sameSku(bytes)) this.#readSku(bytes);
-    this.#buyer = asciiText(bytes, this.#buyerAt, this.#buyerEnd);
+    if (this.#latest === undefined) return false;
+    if (!this.#isLikeLast(bytes) && !this.#findShape(bytes)) return false;
+    const start = this.#prefixLength;
+    const end = bytes.length - this.#suffixLength;
+    if (end === start || end - start > limits.buyerBytesMax) return false;
+    this.#buyer = asciiText(bytes, start, end);
     return true;
   }
 
@@ -70,44 +67,52 @@ export class OrderShapes {
     return this.#latest!.quantity;
   }
 
-  #matchesAnother(latest: Shape, bytes: Uint8Array): boolean {
+  #isLikeLast(bytes: Uint8Array): boolean {
+    const start = this.#prefixLength;
+    const end = bytes.length - this.#suffixLength;
+    return (
+      end >= start &&
+      has(bytes, 0, this.#prefix, start) &&
+      endOfName(bytes, start) === end &&
+      has(bytes, end, this.#suffix, this.#suffixLength)
+    );
+  }
+
+  #findShape(bytes: Uint8Array): boolean {
     for (const shape of this.#shapes) {
-      if (shape === latest || !this.#matches(shape, bytes)) continue;
-      this.#latest = shape;
-      return true;
+      if (this.#matches(shape, bytes)) return true;
     }
     return false;
   }
 
-  #matches({ before, between, after, skuFirst }: Shape, bytes: Uint8Array): boolean {
-    const { length } = bytes;
-    if (!has(bytes, 0, before, length)) return false;
+  #matches(shape: Shape, bytes: Uint8Array): boolean {
+    const { before, between, after, skuFirst } = shape;
     const first = before.length;
+    if (!has(bytes, 0, before, first)) return false;
     const firstEnd = endOfName(bytes, first);
-    if (!has(bytes, firstEnd, between, length)) return false;
     const second = firstEnd + between.length;
+    if (!has(bytes, firstEnd, between, between.length)) return false;
     const secondEnd = endOfName(bytes, second);
-    if (length - secondEnd !== after.length || !has(bytes, secondEnd, after, length)) return false;
-    this.#skuAt = skuFirst ? first : second;
-    this.#skuEnd = skuFirst ? firstEnd : secondEnd;
-    this.#buyerAt = skuFirst ? second : first;
-    this.#buyerEnd = skuFirst ? secondEnd : firstEnd;
+    if (bytes.length - secondEnd !== after.length || !has(bytes, secondEnd, after, after.length))
+      return false;
+    shape.used = this.#lessons;
+    this.#latest = shape;
+    if (skuFirst) this.#remember(bytes, first, firstEnd, second, secondEnd);
+    else this.#remember(bytes, second, secondEnd, first, firstEnd);
     return true;
   }
 
-  #sameSku(bytes: Uint8Array): boolean {
-    const { length } = this.#skuBytes;
-    return this.#skuEnd - this.#skuAt === length && has(bytes, this.#skuAt, this.#skuBytes, this.#skuEnd);
-  }
-
-  #readSku(bytes: Uint8Array): void {
-    this.#skuBytes = bytes.slice(this.#skuAt, this.#skuEnd);
-    this.#sku = asciiText(bytes, this.#skuAt, this.#skuEnd);
+  #remember(bytes: Uint8Array, skuAt: number, skuEnd: number, buyerAt: number, buyerEnd: number): void {
+    this.#sku = asciiText(bytes, skuAt, skuEnd);
+    this.#prefixLength = buyerAt;
+    this.#suffixLength = bytes.length - buyerEnd;
+    for (let i = 0; i < buyerAt; i++) this.#prefix[i] = bytes[i]!;
+    for (let i = buyerEnd; i < bytes.length; i++) this.#suffix[i - buyerEnd] = bytes[i]!;
   }
 
   /**
    * Told of a body that was not recognised, and is plain, and is the order `body`. Now and then it takes the way it is
-   * written over, in place of the one that is used least.
+   * written over, in place of the one that was not used for longest.
    */
   learn(text: string, body: OrderBody): void {
     this.#untilLesson -= 1;
@@ -115,18 +120,20 @@ export class OrderShapes {
     this.#untilLesson = limits.strangeBodiesPerLesson;
     const shape = shapeOf(text, body);
     if (shape === undefined) return;
-    if (this.#shapes.length >= limits.orderShapesMax) this.#dropLeastUsed();
-    for (const other of this.#shapes) other.hits = 0;
+    if (this.#latest !== undefined) this.#latest.used = this.#lessons;
+    this.#lessons += 1;
+    shape.used = this.#lessons;
+    if (this.#shapes.length >= limits.orderShapesMax) this.#dropOldest();
     this.#shapes.push(shape);
-    this.#latest = shape;
+    this.#matches(shape, asciiBytes(text));
   }
 
-  #dropLeastUsed(): void {
-    let least = 0;
+  #dropOldest(): void {
+    let oldest = 0;
     for (let i = 1; i < this.#shapes.length; i++) {
-      if (this.#shapes[i]!.hits < this.#shapes[least]!.hits) least = i;
+      if (this.#shapes[i]!.used < this.#shapes[oldest]!.used) oldest = i;
     }
-    this.#shapes.splice(least, 1);
+    this.#shapes.splice(oldest, 1);
   }
 }
 
@@ -171,14 +178,14 @@ function cut(pieces: readonly string[], skuAt: number, buyerAt: number, { quanti
     after: asciiBytes(`"${join(second + 1, pieces.length)}`),
     skuFirst: skuAt < buyerAt,
     quantity: quantity ?? 1,
-    hits: 0,
+    used: 0,
   };
 }
 
-/** Whether `part` is in the bytes at `at`, and ends at `end` or before. */
-function has(bytes: Uint8Array, at: number, part: Uint8Array, end: number): boolean {
-  if (at + part.length > end) return false;
-  for (let i = 0; i < part.length; i++) {
+/** Whether the first `count` bytes of `part` are in `bytes` at `at`. */
+function has(bytes: Uint8Array, at: number, part: Uint8Array, count: number): boolean {
+  if (at + count > bytes.length) return false;
+  for (let i = 0; i < count; i++) {
     if (bytes[at + i] !== part[i]) return false;
   }
   return true;
