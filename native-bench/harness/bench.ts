@@ -5,7 +5,7 @@
  */
 import { loadNow } from './busy-before.js';
 import { allowedCpus } from './cores.js';
-import { busyNote, OthersWatch } from './others.js';
+import { OthersWatch, othersNotes } from './others.js';
 import type { Profile } from './profile.js';
 import type { BenchResult, ContestResult, Curves, Figure, Ratio, Skip } from './report.js';
 import { ratios, summaryOf, summaryText } from './statistics.js';
@@ -109,13 +109,14 @@ export class BenchRun {
     seats: readonly { readonly name: string; readonly watch: OthersWatch }[],
   ): void {
     if (!this.profile.measures) return;
-    const note = busyNote(
+    const notes = othersNotes(
       contest,
-      seats.map(({ name, watch }) => ({ name, cores: watch.cores(), of: watch.cpus.length })),
+      seats.map(({ name, watch }) => ({
+        ...{ name, cores: watch.cores(), stolen: watch.stolenCores(), of: watch.cpus.length },
+      })),
     );
-    if (note === undefined) return;
-    this.note(note);
-    this.#busy = true;
+    for (const note of notes) this.note(note);
+    if (notes.length > 0) this.#busy = true;
   }
 
   /** Runs a contest and keeps its figures. */

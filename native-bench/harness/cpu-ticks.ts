@@ -11,6 +11,8 @@ export interface CpuTicks {
   readonly busy: number;
   /** Without the kernel: nobody tells for whom that works, when it writes to a disk for instance. */
   readonly programs: number;
+  /** In which something was to run there, and the host of this virtual machine gave it no CPU. */
+  readonly stolen: number;
   readonly all: number;
 }
 
@@ -24,6 +26,7 @@ export function ticksOf(cpus: readonly number[]): CpuTicks | undefined {
 export function ticksIn(text: string, cpus: readonly number[]): CpuTicks | undefined {
   let busy = 0;
   let programs = 0;
+  let stolen = 0;
   let all = 0;
   for (const line of text.split('\n')) {
     const [name = '', ...ticks] = line.split(/\s+/);
@@ -31,11 +34,12 @@ export function ticksIn(text: string, cpus: readonly number[]): CpuTicks | undef
     // Guests are counted in user already.
     const [user = 0, nice = 0, system = 0, idle = 0, ioWait = 0, irq = 0, softIrq = 0, steal = 0] =
       ticks.map(Number);
-    programs += user + nice + steal;
+    programs += user + nice;
+    stolen += steal;
     busy += user + nice + system + steal;
     all += user + nice + system + idle + ioWait + irq + softIrq + steal;
   }
-  return all === 0 ? undefined : { busy, programs, all };
+  return all === 0 ? undefined : { busy, programs, stolen, all };
 }
 
 /** A process, as /proc/PID/stat has it. */

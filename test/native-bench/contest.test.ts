@@ -83,16 +83,23 @@ test.each([
   expect(ratios[0]).toMatchObject({ median: 0.9, target, met });
 });
 
-test('a benchmark during which others had cores says so', async () => {
-  const others = vi.spyOn(OthersWatch.prototype, 'cores').mockReturnValue(0);
-  onTestFinished(() => others.mockRestore());
+test.each([
+  ['others had cores', 'cores', 'BUSY MACHINE'],
+  ['the host kept cores back', 'stolenCores', 'STOLEN TIME'],
+] as const)('a benchmark during which %s says so', async (_, method, note) => {
+  vi.spyOn(OthersWatch.prototype, 'cores').mockReturnValue(0);
+  vi.spyOn(OthersWatch.prototype, 'stolenCores').mockReturnValue(0);
+  const others = vi.spyOn(OthersWatch.prototype, method);
+  onTestFinished(() => {
+    vi.restoreAllMocks();
+  });
   const run = newRun(1);
   const bench = { name: 'orders', title: 'Orders', run: async () => undefined };
   await run.contest({ ...orders, contenders: [always('a', 1)] });
   expect(run.result(bench)).toMatchObject({ busy: false, notes: [] });
   others.mockReturnValue(1);
   await run.contest({ ...orders, contenders: [always('a', 1)] });
-  expect(run.result(bench)).toMatchObject({ busy: true, notes: [expect.stringContaining('BUSY MACHINE')] });
+  expect(run.result(bench)).toMatchObject({ busy: true, notes: [expect.stringContaining(note)] });
 });
 
 test('who was skipped is reported with what installs it, and takes part in no ratio', async () => {

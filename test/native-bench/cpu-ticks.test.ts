@@ -1,7 +1,7 @@
 /** Whose CPU time it was while a benchmark measured, and what is said where it was somebody else's. */
 import { expect, test } from 'vitest';
 import { processIn, ticksIn, ticksPerSecond, treeTicks } from '../../native-bench/harness/cpu-ticks.js';
-import { busyNote, OthersWatch } from '../../native-bench/harness/others.js';
+import { OthersWatch, othersNotes } from '../../native-bench/harness/others.js';
 import { runProgram } from '../../native-bench/harness/programs.js';
 
 const stat = `cpu  9 9 9 9 9 9 9 9 9 9
@@ -11,10 +11,10 @@ cpu10 1000 0 0 1000 0 0 0 0 0 0
 intr 12345`;
 
 test('a CPU is busy with programs, the kernel and other machines; waiting and interrupts are nobody’s', () => {
-  expect(ticksIn(stat, [0])).toEqual({ busy: 138, programs: 118, all: 678 });
-  expect(ticksIn(stat, [1])).toEqual({ busy: 14, programs: 11, all: 36 });
-  expect(ticksIn(stat, [0, 1])).toEqual({ busy: 152, programs: 129, all: 714 });
-  expect(ticksIn(stat, [10])).toEqual({ busy: 1_000, programs: 1_000, all: 2_000 });
+  expect(ticksIn(stat, [0])).toEqual({ busy: 138, programs: 110, stolen: 8, all: 678 });
+  expect(ticksIn(stat, [1])).toEqual({ busy: 14, programs: 3, stolen: 8, all: 36 });
+  expect(ticksIn(stat, [0, 1])).toEqual({ busy: 152, programs: 113, stolen: 16, all: 714 });
+  expect(ticksIn(stat, [10])).toEqual({ busy: 1_000, programs: 1_000, stolen: 0, all: 2_000 });
   expect(ticksIn(stat, [2])).toBeUndefined();
 });
 
@@ -39,15 +39,29 @@ test('little time says nothing about others', async () => {
   const watch = new OthersWatch([0]);
   expect(await watch.during(() => 5)).toBe(5);
   expect(watch.cores()).toBeUndefined();
+  expect(watch.stolenCores()).toBeUndefined();
 });
 
 test('it is said who had to share, and nothing of what a quiet system does by itself', () => {
   const of = 2;
-  const quiet = { name: 'quiet', cores: 0.1, of };
-  expect(busyNote('orders', [quiet, { name: 'unknown', cores: undefined, of }])).toBeUndefined();
-  expect(busyNote('orders', [{ name: 'large', cores: 3, of: 64 }])).toBeUndefined();
-  const note = busyNote('orders', [quiet, { name: 'a', cores: 0.456, of }, { name: 'b', cores: 1, of }]);
-  expect(note).toContain(
-    'BUSY MACHINE, orders: others had cores meanwhile, 0.46 of 2 beside "a", 1.00 of 2 beside "b".',
-  );
+  const quiet = { name: 'quiet', cores: 0.1, stolen: 0.1, of };
+  const unknown = { name: 'unknown', cores: undefined, stolen: undefined, of };
+  expect(othersNotes('orders', [quiet, unknown])).toEqual([]);
+  expect(othersNotes('orders', [{ name: 'large', cores: 3, stolen: 3, of: 64 }])).toEqual([]);
+  const busy = [quiet, { ...quiet, name: 'a', cores: 0.456 }, { ...quiet, name: 'b', cores: 1 }];
+  expect(othersNotes('orders', busy)).toEqual([
+    expect.stringContaining(
+      'BUSY MACHINE, orders: others had cores meanwhile, 0.46 of 2 beside "a", 1.00 of 2 beside "b".',
+    ),
+  ]);
+});
+
+test('what the host of a virtual machine kept back is told from what other programs had', () => {
+  const stolen = [{ name: 'a', cores: 0, stolen: 0.3, of: 2 }];
+  expect(othersNotes(undefined, stolen)).toEqual([
+    expect.stringContaining(
+      'STOLEN TIME: the host of this virtual machine did not run cores that had work, 0.30 of 2 beside "a".',
+    ),
+  ]);
+  expect(othersNotes('orders', [{ name: 'a', cores: 0.4, stolen: 0.3, of: 2 }])).toHaveLength(2);
 });
