@@ -108,10 +108,14 @@ export const limits = {
   controlPendingMax: 64,
   /** From so many waiting on a restock is refused: a flood of them leaves room for who wants to pause the sale. */
   restocksPendingMax: 48,
-  /** Ways of writing an order that a server recognises: apps, times the quantities they ask for. */
+  /** The longest body that is recognised by the way it is written: a longer one takes as long to compare as to parse. */
+  recognisedBodyBytesMax: 256,
+  /** Ways of writing an order that a server keeps in mind. A body that is written in none of them was compared with all. */
   orderShapesMax: 4,
-  /** Of bodies that are written in another way, one in so many is taken as an example. */
-  strangeBodiesPerLesson: 16,
+  /** Of bodies that are written in another way one in so many is taken as an example. */
+  strangeBodiesPerLessonMin: 16,
+  /** The same while no example is of use: a lesson takes as long as some ten bodies. */
+  strangeBodiesPerLessonMax: 1_024,
   /** Finished HTTP orders whose objects a server keeps for the next ones. */
   idleExchangesMax: 4_096,
   /** Of all in-flight slots, batches leave one in so many to single requests and to the operator. */
@@ -173,6 +177,11 @@ assert(
 assert(
   limits.shardsMax * limits.preallocatedBytes <= limits.preallocationSpareBytes,
   'room ahead of all shards leaves alone what has to be free',
+);
+assert(
+  limits.skuIdBytesMax + limits.buyerBytesMax < limits.recognisedBodyBytesMax &&
+    limits.recognisedBodyBytesMax <= limits.orderBodyBytesMax,
+  'an order with the longest names is recognised, and nothing that is no order',
 );
 assert(limits.restocksPendingMax < limits.controlPendingMax, 'restocks leave room for other changes');
 assert(limits.skusMax <= limits.stockRowsMax, 'every SKU has a stock row');

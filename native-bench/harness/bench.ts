@@ -111,9 +111,10 @@ export class BenchRun {
     if (!this.profile.measures) return;
     const notes = othersNotes(
       contest,
-      seats.map(({ name, watch }) => ({
-        ...{ name, cores: watch.cores(), stolen: watch.stolenCores(), of: watch.cpus.length },
-      })),
+      seats.map(({ name, watch }) => {
+        const { length: of } = watch.cpus;
+        return { name, cores: watch.cores(), stolen: watch.stolenCores(), of };
+      }),
     );
     for (const note of notes) this.note(note);
     if (notes.length > 0) this.#busy = true;

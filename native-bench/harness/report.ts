@@ -63,7 +63,10 @@ export interface BenchResult {
   /** Sentences about the figures: what bounds them, how a curve was fitted. */
   readonly notes: readonly string[];
   readonly skips: readonly Skip[];
-  /** Whether others had cores while it was measured, or the host of this machine: its notes say where. Its figures are not to be believed then. */
+  /**
+   * Whether others had cores while it was measured, on this machine or on its host: its notes say where. Its figures are not
+   * to be believed then.
+   */
   readonly busy: boolean;
   /** Why it ended early; its figures are not to be believed then. */
   readonly failure?: string;

@@ -59,7 +59,7 @@ export function textReport({ benches, machine, profile }: Report): string {
     lines.push(`profile ${profile.name}: its figures mean nothing, only what was computed was checked`);
   } else if (goals.length > 0) {
     const busy = benches.filter((bench) => bench.busy).map(({ name }) => name);
-    const where = busy.length === 0 ? '' : `; others were busy during ${busy.join(', ')}`;
+    const where = busy.length === 0 ? '' : `; others had cores during ${busy.join(', ')}`;
     lines.push(
       `targets: ${goals.filter((verdict) => verdict === 'met').length} of ${goals.length} met${where}`,
     );

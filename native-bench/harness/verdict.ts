@@ -19,7 +19,7 @@ export function verdictOf(
 
 /** What is to be said after a verdict, or nothing. */
 export function reserve({ busy }: BenchResult, verdict: Verdict | undefined): string {
-  return busy && (verdict === 'met' || verdict === 'missed') ? ', on a busy machine' : '';
+  return busy && (verdict === 'met' || verdict === 'missed') ? ', while others had cores' : '';
 }
 
 /** Such as `≥ 0.9`, in one piece. */

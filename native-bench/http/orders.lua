@@ -25,12 +25,13 @@ function init(args)
   for way = 1, ways do
     local first, second = (way - 1) % side, math.floor((way - 1) / side)
     local third = 2 * (side - 1) - first - second
-    start = "{" .. string.rep(" ", first) .. '"sku":"sku-1",' .. string.rep(" ", second)
-    start = start .. '"buyer":"' .. prefix .. string.format("%02d", id) .. "-"
-    finish = '"' .. string.rep(" ", third) .. "}"
-    start = head .. #start + 9 + #finish .. "\r\n\r\n" .. start
-    starts[way], finishes[way] = start, finish
+    local names = string.rep(" ", second) .. '"buyer":"' .. prefix .. string.format("%02d", id) .. "-"
+    local body = "{" .. string.rep(" ", first) .. '"sku":"sku-1",' .. names
+    local rest = '"' .. string.rep(" ", third) .. "}"
+    starts[way] = head .. #body + 9 + #rest .. "\r\n\r\n" .. body
+    finishes[way] = rest
   end
+  start, finish = starts[1], finishes[1]
   if ways > 1 then
     request = requestInTurn
   end

@@ -1,9 +1,10 @@
 /**
  * Recognises the body of an order that is written as one before it was, but for its names. In a rush all buyers use the
  * same few apps, and an app writes all its orders in one way, down to the spaces: what JSON.parse has told of one body then
- * holds for the next one, and to compare takes a fraction of the time of parsing. This knows nothing of JSON: it is
- * JSON.parse that is asked, once per way of writing, which parts of a body are the two names. One per server, on its thread.
+ * holds for the next one, and to compare takes a fraction of the time of parsing. Nothing here reads JSON: it is JSON.parse
+ * that is asked, once per way of writing, whether two parts of a body are its names. One per server, on its thread.
  */
+import { assert } from '../assert.js';
 import { limits } from '../config.js';
 import { isOrderBody, type OrderBody } from '../sale/schema.js';
 import { asciiBytes, asciiText, backslash, quote } from './body-text.js';
@@ -16,13 +17,15 @@ interface Shape {
   readonly after: Uint8Array;
   readonly skuFirst: boolean;
   readonly quantity: number;
-  /** The lesson after which it was used last. */
+  /** How many lessons there had been when it was recognised last. */
   used: number;
+  /** Whether a body was recognised by it since it was learned. */
+  useful: boolean;
 }
 
 /** Names that are put in the place of a body's own, to see whether the parser finds them there. They have to differ. */
 const probes = { sku: 'probe-1', buyer: 'probe-2' } as const;
-/** Strings in an order's JSON, the names of its properties included. */
+/** Strings in an order's JSON: three names of properties, and two that are their values. */
 const stringsMax = 5;
 
 export class OrderShapes {
@@ -31,9 +34,10 @@ export class OrderShapes {
   #latest: Shape | undefined = undefined;
   #lessons = 0;
   #untilLesson = 1;
+  #strangeBodiesPerLesson: number = limits.strangeBodiesPerLessonMin;
   /** What was before and after the buyer's name in that body, with its SKU: in a rush it is so in nearly all. */
-  readonly #prefix = new Uint8Array(limits.orderBodyBytesMax);
-  readonly #suffix = new Uint8Array(limits.orderBodyBytesMax);
+  readonly #prefix = new Uint8Array(limits.recognisedBodyBytesMax);
+  readonly #suffix = new Uint8Array(limits.recognisedBodyBytesMax);
   #prefixLength = 0;
   #suffixLength = 0;
   #sku = '';
@@ -45,8 +49,9 @@ export class OrderShapes {
    * until the next call.
    */
   recognise(bytes: Uint8Array): boolean {
-    if (this.#latest === undefined) return false;
+    if (this.#latest === undefined || bytes.length > limits.recognisedBodyBytesMax) return false;
     if (!this.#isLikeLast(bytes) && !this.#findShape(bytes)) return false;
+    this.#latest.useful = true;
     const start = this.#prefixLength;
     const end = bytes.length - this.#suffixLength;
     if (end === start || end - start > limits.buyerBytesMax) return false;
@@ -112,20 +117,19 @@ export class OrderShapes {
 
   /**
    * Told of a body that was not recognised, and is plain, and is the order `body`. Now and then it takes the way it is
-   * written over, in place of the one that was not used for longest.
+   * written over, in place of the one that was not used for longest; more seldom while what it takes over is of no use.
    */
   learn(text: string, body: OrderBody): void {
+    if (text.length > limits.recognisedBodyBytesMax) return;
     this.#untilLesson -= 1;
     if (this.#untilLesson > 0) return;
-    this.#untilLesson = limits.strangeBodiesPerLesson;
+    this.#untilLesson = this.#strangeBodiesPerLesson;
     const shape = shapeOf(text, body);
     if (shape === undefined) return;
-    if (this.#latest !== undefined) this.#latest.used = this.#lessons;
     this.#lessons += 1;
-    shape.used = this.#lessons;
     if (this.#shapes.length >= limits.orderShapesMax) this.#dropOldest();
     this.#shapes.push(shape);
-    this.#matches(shape, asciiBytes(text));
+    assert(this.#matches(shape, asciiBytes(text)), 'a body is written as it is written');
   }
 
   #dropOldest(): void {
@@ -133,7 +137,11 @@ export class OrderShapes {
     for (let i = 1; i < this.#shapes.length; i++) {
       if (this.#shapes[i]!.used < this.#shapes[oldest]!.used) oldest = i;
     }
-    this.#shapes.splice(oldest, 1);
+    const [dropped] = this.#shapes.splice(oldest, 1);
+    const { strangeBodiesPerLessonMin, strangeBodiesPerLessonMax } = limits;
+    this.#strangeBodiesPerLesson = dropped!.useful
+      ? strangeBodiesPerLessonMin
+      : Math.min(2 * this.#strangeBodiesPerLesson, strangeBodiesPerLessonMax);
   }
 }
 
@@ -145,6 +153,8 @@ function shapeOf(text: string, body: OrderBody): Shape | undefined {
   // What is between two quotes is at the odd places.
   const pieces = text.split('"');
   if (pieces.length > 2 * stringsMax + 1) return undefined;
+  // Where one is found it has to be where it was put.
+  if (pieces.includes(probes.sku) || pieces.includes(probes.buyer)) return undefined;
   for (let skuAt = 1; skuAt < pieces.length; skuAt += 2) {
     if (pieces[skuAt] !== body.sku) continue;
     for (let buyerAt = 1; buyerAt < pieces.length; buyerAt += 2) {
@@ -179,6 +189,7 @@ function cut(pieces: readonly string[], skuAt: number, buyerAt: number, { quanti
     skuFirst: skuAt < buyerAt,
     quantity: quantity ?? 1,
     used: 0,
+    useful: false,
   };
 }
 

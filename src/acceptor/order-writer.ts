@@ -10,15 +10,14 @@ import type { CatalogueSku } from '../sale/catalogue.js';
 import { type OrderIds, orderIdChars } from '../sale/order-id.js';
 import { statusName } from '../sale/order-state.js';
 import { headOf } from './answer.js';
-import { asciiBytes } from './body-text.js';
+import { asciiBytes, backslash, quote } from './body-text.js';
 import { expiryOf } from './order-answers.js';
 
-const quote = 0x22;
 /** By character: 1 for those that JSON writes as themselves and UTF-8 as one byte. */
 const plain = new Uint8Array(128);
 plain.fill(1, 0x20, 0x7f);
 plain[quote] = 0;
-plain['\\'.charCodeAt(0)] = 0;
+plain[backslash] = 0;
 const idAt = '{"orderId":"'.length;
 const placeAt = idAt + orderIdChars;
 /** JSON's longest way to write a byte of UTF-8 is one of its escapes. */

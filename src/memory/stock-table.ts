@@ -39,7 +39,8 @@ export class StockTable {
     const words = this.#words;
     const base = row * rowWords;
     // Overtaken or not, what stands here was right a moment ago: so these are plain reads, which V8 makes in place, where it
-    // calls a function for an atomic one. What another thread was told through a ring before it asked, it still sees here.
+    // calls a function for an atomic one. A word is read in one piece all the same; and who has learned of a change through a
+    // ring finds it here, because the ring's cursor was loaded atomically before this.
     return words[copyAt(base, words[base + version]!) + available]!;
   }
 

@@ -45,7 +45,7 @@ const evenings = fc.record({
     fc.record({
       app: fc.constantFrom(0, 0, 0, 0, 1, 1, 2, 3),
       sku: fc.oneof(fc.constantFrom('a', 'b'), names),
-      buyer: names,
+      buyer: fc.oneof(fc.constantFrom('a', 'u-1'), names),
       damage: fc.option(
         fc.record({ at: fc.nat(60), by: fc.constantFrom('', '"', '\\', '}', 'x', '\0', 'é') }),
         { freq: 4 },
@@ -77,10 +77,10 @@ function meet(shapes: OrderShapes, text: string): boolean {
   return false;
 }
 
-/** Until it has been taken as an example. */
-function teach(shapes: OrderShapes, text: string): void {
-  for (let i = 0; i <= limits.strangeBodiesPerLesson; i++) {
-    if (meet(shapes, text)) return;
+/** Until it has been taken as an example. Returns how many bodies that took. */
+function teach(shapes: OrderShapes, text: string): number {
+  for (let i = 0; i <= limits.strangeBodiesPerLessonMax; i++) {
+    if (meet(shapes, text)) return i;
   }
   throw new Error(`not learned: ${text}`);
 }
@@ -130,15 +130,37 @@ describe(seeded('a body that is written like one before it'), () => {
     }
   });
 
+  test.each([
+    ['probe-1', 'probe-1'],
+    ['probe-2', 'probe-2'],
+    ['probe-1', 'probe-2'],
+    ['probe-2', 'probe-1'],
+  ])('is not learned from names that are put in to ask the parser: %s, %s', (sku, buyer) => {
+    for (const text of [`{"sku":"${sku}","buyer":"${buyer}"}`, `{"buyer":"${buyer}","sku":"${sku}"}`]) {
+      const shapes = new OrderShapes();
+      expect(() => teach(shapes, text)).toThrow('not learned');
+      teach(shapes, '{"sku":"a","buyer":"b"}');
+      expect(shapes.recognise(bytesOf('{"sku":"probe-1","buyer":"probe-1"}'))).toBe(true);
+    }
+  });
+
   test('is not recognised with a name that is none, or with anything more', () => {
     const shapes = new OrderShapes();
     const write = (buyer: string) => `{"sku":"a","buyer":"${buyer}"}`;
     teach(shapes, write('b'));
     expect(shapes.recognise(bytesOf(write('c'.repeat(limits.buyerBytesMax))))).toBe(true);
     for (const text of [
-      ...['', 'c'.repeat(limits.buyerBytesMax + 1), 'é', '\u007f', '\n', '\\n', 'c"', 'c","quantity":"2'].map(
-        write,
-      ),
+      ...[
+        '',
+        'c'.repeat(limits.buyerBytesMax + 1),
+        'é',
+        '\u007f',
+        '\n',
+        '\x1f',
+        '\\n',
+        'c"',
+        'c","quantity":"2',
+      ].map(write),
       `${write('c')} `,
       write('c').slice(0, -1),
       '',
@@ -165,7 +187,7 @@ describe('what is learned', () => {
     teach(shapes, write(0));
     for (let way = 1; way < 200; way++) {
       expect(meet(shapes, write(0))).toBe(true);
-      for (let i = 0; i < limits.strangeBodiesPerLesson; i++) meet(shapes, write(way));
+      for (let i = 0; i < limits.strangeBodiesPerLessonMin; i++) meet(shapes, write(way));
     }
     expect(meet(shapes, write(0))).toBe(true);
   });
@@ -185,9 +207,48 @@ describe('what is learned', () => {
       for (let i = 0; i < 1_000; i++) meet(shapes, write(way));
     }
     const fresh = [limits.orderShapesMax, limits.orderShapesMax + 1];
-    for (let i = 0; i < 4 * limits.strangeBodiesPerLesson; i++) {
+    for (let i = 0; i < 4 * limits.strangeBodiesPerLessonMin; i++) {
       for (const way of fresh) meet(shapes, write(way));
     }
     for (const way of fresh) expect(meet(shapes, write(way, 'c'))).toBe(true);
+  });
+
+  test('is no more than there is room for, and the one used last goes last', () => {
+    const shapes = new OrderShapes();
+    for (let way = 0; way <= limits.orderShapesMax; way++) {
+      expect(meet(shapes, write(0)) || way === 0).toBe(true);
+      teach(shapes, write(way));
+    }
+    const known = Array.from({ length: limits.orderShapesMax + 1 }, (_, way) => way).filter((way) =>
+      shapes.recognise(bytesOf(write(way))),
+    );
+    expect(known).toHaveLength(limits.orderShapesMax);
+    expect(known).toContain(0);
+  });
+
+  test('is one strange body in so many, and in more while what was learned is of no use', () => {
+    const shapes = new OrderShapes();
+    expect(teach(shapes, write(0))).toBe(1);
+    expect(teach(shapes, write(1))).toBe(limits.strangeBodiesPerLessonMin);
+    // Each of another length, and none comes again.
+    for (let way = 2; way < 200; way++) {
+      for (let i = 0; i < 100; i++)
+        meet(shapes, `{"sku":"a",${' '.repeat(way)}"buyer":"b","quantity":${i + 1}}`);
+    }
+    expect(teach(shapes, write(1))).toBeGreaterThan(8 * limits.strangeBodiesPerLessonMin);
+    for (let way = 0; way < 2 * limits.orderShapesMax; way++) teach(shapes, write(way));
+    expect(teach(shapes, write(200))).toBeLessThanOrEqual(limits.strangeBodiesPerLessonMin);
+  });
+
+  test('is nothing as long as it takes to compare it as to parse it', () => {
+    const shapes = new OrderShapes();
+    const spaces = limits.recognisedBodyBytesMax - write(0).length;
+    teach(shapes, write(spaces));
+    for (let more = 1; more <= limits.orderShapesMax; more++) {
+      const longer = write(spaces + more);
+      for (let i = 0; i <= limits.strangeBodiesPerLessonMin; i++) expect(meet(shapes, longer)).toBe(false);
+    }
+    expect(shapes.recognise(bytesOf(write(spaces, 'c')))).toBe(true);
+    expect(shapes.recognise(bytesOf(write(spaces, 'bb')))).toBe(false);
   });
 });

@@ -92,7 +92,7 @@ test('points that a logarithmic axis cannot show are told, not lost', () => {
 test('a target that was judged while others were busy says so', () => {
   const page = seen(htmlReport(reportOf([{ ...bench, busy: true }])));
   // In the table of all targets, and beside its contest.
-  expect(page.match(/missed ?, on a busy machine/g)).toHaveLength(2);
+  expect(page.match(/missed ?, while others had cores/g)).toHaveLength(2);
   expect(seen(htmlReport(reportOf([bench])))).not.toContain('busy machine');
 });
 

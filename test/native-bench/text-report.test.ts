@@ -35,8 +35,8 @@ test('targets are named with their direction and whether they were met, and coun
 
 test('what was judged while others were busy says so, and is named where the targets are counted', () => {
   const text = seen([bench, { ...bench, name: 'disturbed', busy: true }]);
-  expect(text.match(/: MISSED, on a busy machine/g)).toHaveLength(1);
-  expect(text).toContain('targets: 2 of 4 met; others were busy during disturbed');
+  expect(text.match(/: MISSED, while others had cores/g)).toHaveLength(1);
+  expect(text).toContain('targets: 2 of 4 met; others had cores during disturbed');
 });
 
 test('what should be small has its target the other way round', () => {
