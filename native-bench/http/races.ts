@@ -116,6 +116,7 @@ export function racesOf(shops: Shops, folder: string, profile: Profile['name']):
   );
   switch (profile) {
     case 'smoke':
+      // Nothing is measured: so every server can show at once that it reads all ways right.
       return [inManyWays(memoryFew), fsyncFew, soldOutFew];
     case 'quick':
       // The classic and the obvious way are slow enough to be seen once.
