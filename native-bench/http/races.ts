@@ -24,7 +24,7 @@ export interface Race {
 const few = 64;
 const many = 512;
 /** More ways of writing than leiniao keeps in mind. */
-const waysMany = 16 * limits.orderShapesMax;
+const waysInTurn = 16 * limits.orderShapesMax;
 
 function accepted(
   durability: 'memory' | 'fsync',
@@ -54,7 +54,7 @@ function signed(folder: string, durability: 'memory' | 'fsync', connections: num
 
 /** The same with orders that leiniao hardly ever recognises by the way they are written. */
 function inManyWays(race: Race): Race {
-  return { ...race, name: `written in ${waysMany} ways: ${race.name}`, ways: waysMany };
+  return { ...race, name: `written in ${waysInTurn} ways: ${race.name}`, ways: waysInTurn };
 }
 
 function soldOut(connections: number, contenders: Race['contenders'], ...goals: Goal[]): Race {
@@ -111,7 +111,7 @@ export function racesOf(shops: Shops, folder: string, profile: Profile['name']):
   delete refusing[asking];
   const soldOutFew = soldOut(few, refusing, [leiniao, bare, 0.97], [leiniao, redis]);
   const soldOutMany = soldOut(many, refusing, [leiniao, bare, 0.97], [leiniao, redis]);
-  const manyWays = inManyWays(
+  const memoryInManyWays = inManyWays(
     accepted('memory', few, { [bare]: memory[bare], [leiniao]: memory[leiniao] }, [leiniao, bare]),
   );
   switch (profile) {
@@ -120,11 +120,11 @@ export function racesOf(shops: Shops, folder: string, profile: Profile['name']):
       return [inManyWays(memoryFew), fsyncFew, soldOutFew];
     case 'quick':
       // The classic and the obvious way are slow enough to be seen once.
-      return [memoryFew, ...[memoryMany, fsyncMany, soldOutFew].map(withoutSlow), manyWays];
+      return [memoryFew, ...[memoryMany, fsyncMany, soldOutFew].map(withoutSlow), memoryInManyWays];
     case 'full':
       return [
         ...[memoryFew, memoryMany, fsyncFew, fsyncMany, soldOutFew, soldOutMany],
-        manyWays,
+        memoryInManyWays,
         ...[few, many].flatMap((connections) => [
           signed(folder, 'memory', connections),
           signed(folder, 'fsync', connections),
