@@ -1,7 +1,7 @@
 /** Which servers are compared in a closed loop, at what, and what is wanted of them. */
 import { limits } from '#dist/config.js';
 import type { Profile } from '../harness/profile.js';
-import { asking, bare, leiniao, piscina, postgres, receipts, redis } from './contenders.js';
+import { asking, bare, later, leiniao, piscina, postgres, receipts, redis } from './contenders.js';
 import { type LeiniaoOptions, startLeiniao } from './leiniao.js';
 import type { Shop, StartShop } from './shop.js';
 import type { Shops } from './shops.js';
@@ -76,6 +76,7 @@ export function racesOf(shops: Shops, folder: string, profile: Profile['name']):
   const memory: Race['contenders'] = {
     [bare]: shops.bare,
     [leiniao]: starterOf(folder, { durability: 'memory', receipts: false }),
+    [later]: shops.later,
     [asking]: shops.asking,
     [redis]: shops.redis,
     [piscina]: shops.piscina,
@@ -89,6 +90,7 @@ export function racesOf(shops: Shops, folder: string, profile: Profile['name']):
   };
   const memoryGoals: Goal[] = [
     [leiniao, bare, 0.92],
+    [later, bare],
     [asking, bare],
     [leiniao, asking],
     [leiniao, redis, 3.5],
@@ -108,6 +110,7 @@ export function racesOf(shops: Shops, folder: string, profile: Profile['name']):
   );
   // A refusal needs no other thread: what is sold out shows in shared memory.
   const refusing = { ...memory };
+  delete refusing[later];
   delete refusing[asking];
   const soldOutFew = soldOut(few, refusing, [leiniao, bare, 0.97], [leiniao, redis]);
   const soldOutMany = soldOut(many, refusing, [leiniao, bare, 0.97], [leiniao, redis]);

@@ -13,6 +13,7 @@ import { startShop } from './start-shop.js';
 /** By what it is. One that is undefined is not installed. */
 export interface Shops {
   readonly bare: StartShop;
+  readonly later: StartShop;
   readonly asking: StartShop;
   readonly redis: Shop | undefined;
   readonly redisFsync: Shop | undefined;
@@ -71,6 +72,7 @@ export async function startShops(run: BenchRun, running: Running): Promise<Shops
   run.say('starting the servers');
   return {
     bare: (scope) => startShop(scope, [serverFile('bare')]),
+    later: (scope) => startShop(scope, [serverFile('bare'), '--answer-later']),
     asking: (scope) => startShop(scope, [serverFile('bare'), '--ask-a-thread']),
     redis: await startRedisShop(run, running, 'memory'),
     redisFsync: await startRedisShop(run, running, 'fsync'),

@@ -10,7 +10,6 @@ import { limits } from '../config.js';
 import { invalid, type Refusal, refuse, type ValidationIssue } from '../errors.js';
 import { type Answer, problemAnswer, type Text } from './answer.js';
 import { asciiText, decode, isPlain } from './body-text.js';
-import { Outbox } from './outbox.js';
 
 /** What the exchanges of one server share. */
 export interface ExchangeHost {
@@ -29,8 +28,6 @@ export interface ExchangeHost {
   /** Answers that may leave before one of them looks whether its client reads. */
   untilLook: number;
   readonly onDefect: (error: unknown) => void;
-  /** Answers that leave at the end of this turn. */
-  readonly outbox: Outbox;
 }
 
 /** What the exchanges of a new server share. */
@@ -44,7 +41,6 @@ export function newExchangeHost(onDefect: ExchangeHost['onDefect']): ExchangeHos
     onIdle: undefined,
     untilLook: answersUntilLook(),
     onDefect,
-    outbox: new Outbox(),
   };
 }
 
@@ -217,14 +213,6 @@ export class Exchange {
 
   answer({ head, body }: Answer, close = false): void {
     this.send(head, body, close);
-  }
-
-  /**
-   * Answers at the end of this turn of the event loop, with whatever else was decided in it. Until then a further request on
-   * the connection closes it, as it does while a shard decides.
-   */
-  answerSoon(answer: Answer): void {
-    this.#host.outbox.add(this, answer);
   }
 
   refuse(refusal: Refusal, close = false): void {

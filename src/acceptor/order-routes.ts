@@ -117,13 +117,13 @@ class PlaceExchange extends Exchange implements ReplySink, BodySink, SelfHandlin
     // That time may be old: nobody is turned away before a start that has passed since.
     if (outcome === Outcome.notStarted) outcome = admit(sku, this.#context, keyed, clock());
     if (outcome !== Outcome.done) {
-      this.answerSoon(this.#refusal(outcome, sku));
+      this.answer(this.#refusal(outcome, sku));
       return;
     }
     this.#sku = sku;
     this.#buyer = buyer;
     const dispatched = dispatcher.place(sku, buyer, quantity, this.#key, this, 0);
-    if (dispatched !== 'dispatched') this.answerSoon(this.#refusal(outcomeOfDispatch(dispatched), sku));
+    if (dispatched !== 'dispatched') this.answer(this.#refusal(outcomeOfDispatch(dispatched), sku));
   }
 
   #refusal(outcome: Outcome, sku: CatalogueSku): Answer {

@@ -1,6 +1,6 @@
 /** Requests that are unusual and allowed: in pieces, several in a packet, with escapes. Raw sockets, a real engine. */
 
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { exchange, RawConnection, requestBytes, sendInPieces } from '../support/raw-http.js';
 import { engine, json, order, orderBytes, ordersPath, port, rawBytes, refused, serve } from './raw-server.js';
 
@@ -142,21 +142,35 @@ test('orders in one packet may go unanswered, and their keys tell what became of
   expect(before.ok && after.ok && before.sku.available - after.sku.available).toBe(keys.length);
 });
 
-test('the same holds for orders in one packet that are refused at once: nobody is told of somebody else’s refusal', async () => {
+describe('orders in one packet that are refused at once', () => {
   const sale = 'nothing-left';
-  expect((await engine.putSale(sale, { skus: [{ sku: 'a', stock: 0 }] })).ok).toBe(true);
   const request = requestBytes({
     path: `/v1/sales/${sale}/orders`,
     headers: [json],
     body: JSON.stringify({ sku: 'a', buyer: 'b' }),
   });
-  const connection = await RawConnection.open(port);
-  await connection.send(Buffer.concat([request, request, request]));
-  await connection.closing();
-  const other = await RawConnection.open(port);
-  for (let i = 0; i < 3; i++) {
-    await other.send(request);
-    expect(JSON.parse((await other.answer()).body).code).toBe('sold_out');
-  }
-  other.destroy();
+  beforeAll(async () => {
+    expect((await engine.putSale(sale, { skus: [{ sku: 'a', stock: 0 }] })).ok).toBe(true);
+  });
+
+  test('are answered in their order', async () => {
+    const connection = await RawConnection.open(port);
+    await connection.send(Buffer.concat([request, request, request]));
+    for (let i = 0; i < 3; i++) {
+      expect(JSON.parse((await connection.answer()).body).code).toBe('sold_out');
+    }
+    connection.destroy();
+  });
+
+  test('are not answered behind one that waits: nobody is told of somebody else’s refusal', async () => {
+    const key = 'packed-before-a-refusal';
+    const accepted = orderBytes(order, `Idempotency-Key: ${key}`);
+    const connection = await RawConnection.open(port);
+    await connection.send(Buffer.concat([accepted, request]));
+    // An answer to the second could not be told from one to the first.
+    await connection.closing();
+    expect(connection.received.toString('latin1')).toBe('');
+    const answer = await exchange(port, accepted);
+    expect([200, 201]).toContain(answer.status);
+  });
 });

@@ -2,8 +2,9 @@
  * The ceiling: a bare uWebSockets.js app that parses the same JSON body and answers a fixed reply of the same size as
  * leiniao's, headers included. It counts its replies, and that is all it keeps. A process of its own; prints its URL.
  *
- * With `--ask-a-thread` it does what no server can leave out that keeps leiniao's contract and decides in other threads: it
- * looks at the three headers that say how an order is to be read, and answers when another thread has.
+ * Two ways of running it do what no server can leave out that keeps leiniao's contract and decides in other threads: they
+ * look at the three headers that say how an order is to be read, and do not answer while it is being read. With
+ * `--answer-later` it answers a turn of the event loop later, with `--ask-a-thread` when another thread has answered.
  */
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { loadUws } from '#dist/acceptor/uws/load.js';
@@ -20,10 +21,31 @@ const [contentType, contentLength, idempotencyKey] = [
   'idempotency-key',
 ].map((name) => new Uint8Array(Buffer.from(name)).buffer) as [ArrayBuffer, ArrayBuffer, ArrayBuffer];
 
-const ask = process.argv.includes('--ask-a-thread') ? await startEcho() : undefined;
+const decide = await decider();
 const uws = loadUws();
 const app = uws.App();
 let accepted = 0;
+
+/** How it is found out when an order may be answered: the action is run then. Undefined where that is at once. */
+async function decider(): Promise<((then: () => void) => void) | undefined> {
+  if (process.argv.includes('--ask-a-thread')) return startEcho();
+  return process.argv.includes('--answer-later') ? turnLater() : undefined;
+}
+
+/** What is read in a turn of the event loop is answered in the next, once that one's has been read: as if a thread had been asked. */
+function turnLater(): (then: () => void) => void {
+  let read: (() => void)[] = [];
+  return (then) => {
+    if (read.push(then) > 1) return;
+    setImmediate(() => {
+      const due = read;
+      read = [];
+      setImmediate(() => {
+        for (const action of due) action();
+      });
+    });
+  };
+}
 
 function lookAtHeaders(req: HttpRequest): void {
   if (req.getHeader(contentType) !== 'application/json') throw new Error('not JSON');
@@ -48,7 +70,7 @@ function answer(res: HttpResponse, refused: boolean): void {
 
 app.post('/v1/sales/:sale/orders', (res, req) => {
   const refused = req.getParameter(0) === 'sold-out';
-  if (ask !== undefined) lookAtHeaders(req);
+  if (decide !== undefined) lookAtHeaders(req);
   let aborted = false;
   res.onAborted(() => {
     aborted = true;
@@ -57,9 +79,9 @@ app.post('/v1/sales/:sale/orders', (res, req) => {
     if (!isLast || aborted) return;
     const body = JSON.parse(Buffer.from(chunk).toString('latin1')) as { sku?: string };
     if (body.sku !== sku) throw new Error('not the order that was sent');
-    if (ask === undefined) answer(res, refused);
+    if (decide === undefined) answer(res, refused);
     else
-      ask(() => {
+      decide(() => {
         if (!aborted) answer(res, refused);
       });
   });
