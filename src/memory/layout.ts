@@ -28,8 +28,8 @@
  *     word 47  sale state | spread << 8
  *
  *   An order by a buyer of up to 32 bytes, and the reply to it, take 64 bytes each, because every cache line that
- *   crosses from one core to another costs. That is a line each, or two where the allocator begins a buffer within a
- *   line (as glibc's does, 16 bytes after its beginning), which makes no difference that could be measured.
+ *   crosses from one core to another costs. That is a line each, or two where the allocator begins a buffer within
+ *   a line: glibc's begins large ones 16 bytes after a line's beginning.
  *
  *   stock row (128 bytes), written by the owner shard only
  *     word 0   version: changes so far; its lowest bit says which of two copies counts

@@ -144,21 +144,25 @@ test('orders in one packet may go unanswered, and their keys tell what became of
 
 describe('orders in one packet that are refused at once', () => {
   const sale = 'nothing-left';
-  const request = requestBytes({
-    path: `/v1/sales/${sale}/orders`,
-    headers: [json],
-    body: JSON.stringify({ sku: 'a', buyer: 'b' }),
-  });
+  const orderIn = (saleId: string, sku: string) =>
+    requestBytes({
+      path: `/v1/sales/${saleId}/orders`,
+      headers: [json],
+      body: JSON.stringify({ sku, buyer: 'b' }),
+    });
+  const request = orderIn(sale, 'a');
   beforeAll(async () => {
     expect((await engine.putSale(sale, { skus: [{ sku: 'a', stock: 0 }] })).ok).toBe(true);
   });
 
   test('are answered in their order', async () => {
     const connection = await RawConnection.open(port);
-    await connection.send(Buffer.concat([request, request, request]));
-    for (let i = 0; i < 3; i++) {
-      expect(JSON.parse((await connection.answer()).body).code).toBe('sold_out');
-    }
+    await connection.send(
+      Buffer.concat([orderIn(sale, 'none'), request, orderIn('none', 'a'), request, orderIn(sale, 'none')]),
+    );
+    const codes: string[] = [];
+    for (let i = 0; i < 5; i++) codes.push(JSON.parse((await connection.answer()).body).code);
+    expect(codes).toEqual(['sku_not_found', 'sold_out', 'sale_not_found', 'sold_out', 'sku_not_found']);
     connection.destroy();
   });
 

@@ -72,7 +72,7 @@ describe('the layout', () => {
     expect(Math.max(...owners)).toBe(1);
   });
 
-  test('keeps cursors, rows and thread lines two cache lines apart, and records on whole cache lines', () => {
+  test('keeps cursors, rows and thread lines two cache lines apart, and records multiples of 64 bytes apart', () => {
     expect(ringLayout.tailByte - ringLayout.headByte).toBeGreaterThanOrEqual(128);
     expect(ringLayout.recordsByte - ringLayout.tailByte).toBeGreaterThanOrEqual(128);
     expect(stockLayout.rowWords * 4).toBe(128);
@@ -81,7 +81,7 @@ describe('the layout', () => {
     expect(replyLayout.bytes % 64).toBe(0);
   });
 
-  test('keeps an order by a buyer of 32 bytes, and the answer to it, in the first cache line', () => {
+  test('keeps an order by a buyer of 32 bytes, and the answer to it, in the first 64 bytes', () => {
     expect(requestLayout.lengths * 4 + 4).toBeLessThanOrEqual(requestLayout.text * 4);
     expect(requestLayout.text * 4 + 32).toBe(64);
     expect(Math.max(replyLayout.status * 4 + 4, replyLayout.expiresAtMs * 8 + 8)).toBeLessThanOrEqual(64);

@@ -32,7 +32,10 @@ async function decider(): Promise<((then: () => void) => void) | undefined> {
   return process.argv.includes('--answer-later') ? turnLater() : undefined;
 }
 
-/** What is read in a turn of the event loop is answered in the next, once that one's has been read: as if a thread had been asked. */
+/**
+ * What is read in a turn of the event loop is answered in the next, once that one's has been read: as if a thread had been
+ * asked.
+ */
 function turnLater(): (then: () => void) => void {
   let read: (() => void)[] = [];
   return (then) => {
