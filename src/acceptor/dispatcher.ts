@@ -226,6 +226,12 @@ export class Dispatcher {
     return 'dispatched';
   }
 
+  /** Has a shard get memory ready; the opcode is all there is to say. */
+  prepare(shard: number, sink: ReplySink, token: number): Dispatched {
+    const at = this.#claim(shard, Opcode.prepare, sink, token);
+    return typeof at === 'string' ? at : 'dispatched';
+  }
+
   /** Claims a slot and a record and fills in the record's head; the caller fills in the rest at once. */
   #claim(shard: number, opcode: Opcode, sink: ReplySink, token: number): number | Dispatched {
     const link = this.#open(shard);

@@ -20,7 +20,7 @@ import { formatSentences, isId, isPrintable } from '../sale/rules.js';
 import { restockBody, type SaleDefinition } from '../sale/schema.js';
 import { issuesOf } from '../validation.js';
 import { SaleChanges, type SaleRecords } from './sale-changes.js';
-import { carriedOut, SaleDelivery } from './sale-delivery.js';
+import { carriedOut, ownersOf, SaleDelivery } from './sale-delivery.js';
 
 export class SaleControl implements SaleOperator {
   readonly #catalogue: Catalogue;
@@ -75,16 +75,20 @@ export class SaleControl implements SaleOperator {
   }
 
   /**
-   * Sends what was taken in to the shards, which keep what they know already.
+   * Sends what was taken in to the shards, which keep what they know already, and has them get memory ready.
    *
    * @throws LeiniaoError `shard_failed`
    */
   async restore(): Promise<void> {
+    const owners = new Set<number>();
     for (const sale of this.#catalogue.sales()) {
       const failed = await this.#tellShards(sale);
-      if (failed === undefined) continue;
-      throw new LeiniaoError('shard_failed', `sale ${sale.id} could not be restored: ${failed.detail}`);
+      if (failed !== undefined) {
+        throw new LeiniaoError('shard_failed', `sale ${sale.id} could not be restored: ${failed.detail}`);
+      }
+      for (const owner of ownersOf(sale)) owners.add(owner);
     }
+    await this.#delivery.prepare(owners);
   }
 
   /**
@@ -99,6 +103,7 @@ export class SaleControl implements SaleOperator {
       const failed = await this.#inTurn(() => this.#tellShards(this.#catalogue.get(id)!, shard));
       if (failed !== undefined) untold.push(id);
     }
+    await this.#delivery.prepare([shard]);
     return untold;
   }
 
@@ -122,6 +127,7 @@ export class SaleControl implements SaleOperator {
     if (plan.kind === 'unchanged') {
       // The call before this one may have failed half-way; shards keep what they know already.
       const failed = await this.#tellShards(plan.sale);
+      await this.#delivery.prepare(ownersOf(plan.sale));
       return failed ?? { ok: true, created: false, sale: this.#view(plan.sale) };
     }
     const { sale, before, removed } = plan;
@@ -136,6 +142,7 @@ export class SaleControl implements SaleOperator {
         // Where this fails nothing is lost: a SKU without orders gives way to whatever gets its row next.
         await this.#delivery.remove(removed);
         const failed = await this.#tellShards(sale);
+        await this.#delivery.prepare(ownersOf(sale));
         return failed ?? { ok: true, created: before === undefined, sale: this.#view(sale) };
       },
       giveUp: async () => {

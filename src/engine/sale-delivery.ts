@@ -6,7 +6,7 @@ import type { Dispatched, Dispatcher, Waiter } from '../acceptor/dispatcher.js';
 import type { ReplySink } from '../acceptor/in-flight.js';
 import { outcomeOfDispatch } from '../acceptor/order-answers.js';
 import { limits } from '../config.js';
-import { Opcode } from '../memory/records.js';
+import { Opcode, type Reply } from '../memory/records.js';
 import type { CatalogueSale, CatalogueSku } from '../sale/catalogue.js';
 import { Outcome } from '../sale/outcome.js';
 
@@ -32,7 +32,7 @@ export class SaleDelivery {
   }
 
   #define(sale: CatalogueSale, shard?: number): Promise<Outcome[]> {
-    const spread = new Set(sale.skus.map((sku) => sku.shard)).size > 1;
+    const spread = ownersOf(sale).size > 1;
     const skus = shard === undefined ? sale.skus : sale.skus.filter((sku) => sku.shard === shard);
     return this.#toAll(skus, (sku, sink, token) => this.#dispatcher.define(sku, spread, sink, token));
   }
@@ -61,12 +61,34 @@ export class SaleDelivery {
     return this.#send((sink, token) => this.#dispatcher.restock(sku, quantity, idempotencyKey, sink, token));
   }
 
+  /**
+   * Has shards get memory ready for the orders to come, so that those need not wait for it. Resolves when it is, or when a
+   * shard does not answer: its orders find memory all the same.
+   */
+  async prepare(shards: Iterable<number>): Promise<void> {
+    await Promise.all(Array.from(shards, (shard) => this.#prepare(shard)));
+  }
+
+  /** Share by share: between two of them the shard decides what has come meanwhile. */
+  async #prepare(shard: number): Promise<void> {
+    let left: number;
+    do {
+      left = 0;
+      await this.#send(
+        (sink, token) => this.#dispatcher.prepare(shard, sink, token),
+        (reply) => {
+          if (carriedOut(reply.outcome)) left = reply.quantity;
+        },
+      );
+    } while (left > 0);
+  }
+
   #toOwners(
     sale: CatalogueSale,
     send: (shard: number, sink: ReplySink, token: number) => Dispatched,
     only?: number,
   ): Promise<Outcome[]> {
-    const owners = [...new Set(sale.skus.map((sku) => sku.shard))];
+    const owners = [...ownersOf(sale)];
     return this.#toAll(only === undefined ? owners : owners.filter((owner) => owner === only), send);
   }
 
@@ -85,10 +107,22 @@ export class SaleDelivery {
     return outcomes;
   }
 
-  /** Sends one command. Where the in-flight table is full it waits for room: a change must not stop half-way. */
-  #send(send: (sink: ReplySink, token: number) => Dispatched): Promise<Outcome> {
+  /**
+   * Sends one command. Where the in-flight table is full it waits for room: a change must not stop half-way.
+   *
+   * @param look at the reply, which is reused afterwards
+   */
+  #send(
+    send: (sink: ReplySink, token: number) => Dispatched,
+    look?: (reply: Reply) => void,
+  ): Promise<Outcome> {
     return new Promise((resolve) => {
-      const sink: ReplySink = { settle: (_, reply) => resolve(reply.outcome) };
+      const sink: ReplySink = {
+        settle: (_, reply) => {
+          look?.(reply);
+          resolve(reply.outcome);
+        },
+      };
       const attempt: Waiter = {
         resume: () => {
           const dispatched = send(sink, 0);
@@ -100,6 +134,11 @@ export class SaleDelivery {
       attempt.resume();
     });
   }
+}
+
+/** The shards that own SKUs of a sale. */
+export function ownersOf(sale: CatalogueSale): Set<number> {
+  return new Set(sale.skus.map((sku) => sku.shard));
 }
 
 /** Whether a shard did what it was told, now or when it was told before. */

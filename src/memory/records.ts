@@ -18,6 +18,8 @@ export const Opcode = {
   control: 9,
   freeze: 10,
   unfreeze: 11,
+  /** Get memory ready for the orders that may come. The reply's quantity is 1 as long as there is more to get ready. */
+  prepare: 12,
 } as const;
 export type Opcode = (typeof Opcode)[keyof typeof Opcode];
 

@@ -5,10 +5,11 @@
  * of them are taken: later, a look-up that finds nothing would pass over too many; sooner, there would be more memory to
  * fetch from. No insert ever waits for that: the new slots are first touched a few pages at each insert, in order, because
  * pages that the system has yet to provide are dear, and at random dearer still; then the old slots move over a few
- * at each insert (as Redis' dict.c moves its buckets).
+ * at each insert (as Redis' dict.c moves its buckets). A table that was prepared for its buyers has none of that to do.
  */
 import { assert } from '../assert.js';
 import { copyWords, sameWords, textWords } from '../text.js';
+import { Pages, pageWords } from './pages.js';
 
 const slotsAtStart = 4_096;
 /**
@@ -18,9 +19,10 @@ const slotsAtStart = 4_096;
 export const loadFactorMax = 5 / 8;
 /** Pages of the new slots touched per insert. Touching ends long before the slots in use are full. */
 const pagesTouchedPerInsert = 4;
-const pageWords = 1_024;
 /** Old slots moved per insert: two cache lines read, and two written to each half of the new slots. */
 const slotsMovedPerInsert = 16;
+/** Of a name, what is prepared: a number, or half a UUID. */
+const nameWordsPrepared = 4;
 
 /**
  * Words of an entry. The first SKU a buyer buys is counted in the entry itself; further ones in a chain of
@@ -43,9 +45,11 @@ export class BuyerTable {
   /** Public, so that the loads of `prefetch` count as used and are not optimised away. */
   prefetched = 0;
   readonly #max: number;
-  readonly #entries: Int32Array;
-  readonly #names: Int32Array;
+  readonly #entries: Int32Array<ArrayBuffer>;
+  readonly #names: Int32Array<ArrayBuffer>;
   readonly #accounts: Int32Array;
+  readonly #entryPages: Pages;
+  readonly #namePages: Pages;
   #count = 0;
   #nameWords = 0;
   #accountCount = 0;
@@ -54,8 +58,9 @@ export class BuyerTable {
   /** Entries that the slots in use are for. */
   #countMax = slotsAtStart * loadFactorMax;
   /** The next slots while they are being touched. */
-  #next: Int32Array<ArrayBuffer> | undefined = undefined;
-  #nextTouched = 0;
+  #next: Pages | undefined = undefined;
+  /** Slots that are being prepared: more than the next ones, which have to be there in time. */
+  #ahead: Pages | undefined = undefined;
   /** The former slots while they are being moved. */
   #old: Int32Array | undefined = undefined;
   #oldMask = 0;
@@ -67,6 +72,8 @@ export class BuyerTable {
     this.#entries = new Int32Array(max * entry.words);
     this.#names = new Int32Array(max * 16);
     this.#accounts = new Int32Array(max * account.words);
+    this.#entryPages = new Pages(this.#entries);
+    this.#namePages = new Pages(this.#names);
   }
 
   get count(): number {
@@ -161,37 +168,67 @@ export class BuyerTable {
   /** One insert's share of growing. */
   #grow(): void {
     if (this.#old !== undefined) {
-      this.#move(this.#old);
+      this.#move(this.#old, slotsMovedPerInsert);
     } else if (this.#next !== undefined) {
-      this.#touch(this.#next);
+      const touched = this.#next.touch(0, this.#next.words.length, pagesTouchedPerInsert);
+      if (touched < pagesTouchedPerInsert) this.#replaceSlots(this.#next.words);
     } else if (this.#count >= this.#countMax) {
-      this.#next = new Int32Array(this.#slots.length * 2);
-      this.#nextTouched = 0;
+      this.#next = new Pages(new Int32Array(this.#slots.length * 2));
     }
   }
 
-  #touch(next: Int32Array<ArrayBuffer>): void {
-    const end = Math.min(this.#nextTouched + pagesTouchedPerInsert * pageWords, next.length);
-    for (let i = this.#nextTouched; i < end; i += pageWords) next[i] = 0;
-    this.#nextTouched = end;
-    if (end < next.length) return;
+  /** Goes on with slots that were touched; those in use so far have yet to move. */
+  #replaceSlots(slots: Int32Array<ArrayBuffer>): void {
     this.#old = this.#slots;
     this.#oldMask = this.#mask;
     this.#oldMoved = 0;
-    this.#slots = next;
-    this.#mask = this.#mask * 2 + 1;
+    this.#slots = slots;
+    this.#mask = slots.length / 2 - 1;
     this.#countMax = (this.#mask + 1) * loadFactorMax;
     this.#next = undefined;
+    this.#ahead = undefined;
   }
 
-  #move(old: Int32Array): void {
-    const end = Math.min(this.#oldMoved + slotsMovedPerInsert, this.#oldMask + 1);
+  #move(old: Int32Array, count: number): void {
+    const end = Math.min(this.#oldMoved + count, this.#oldMask + 1);
     for (let i = this.#oldMoved; i < end; i++) {
       const stored = old[i * 2 + 1]!;
       if (stored !== 0) this.#put(old[i * 2]!, stored);
     }
     this.#oldMoved = end;
     if (end > this.#oldMask) this.#old = undefined;
+  }
+
+  /**
+   * Gets memory ready for so many more buyers, as far as there is room: their inserts then wait neither for the system nor
+   * for slots to move. A share of it at a time.
+   *
+   * @returns pages of memory that it went through: fewer than `pagesMax` once all is ready
+   */
+  prepare(more: number, pagesMax: number): number {
+    const count = Math.min(this.#count + more, this.#max);
+    let pages = this.#prepareSlots(count, pagesMax);
+    pages += this.#entryPages.touch(this.#count * entry.words, count * entry.words, pagesMax - pages);
+    const nameWords = this.#nameWords + (count - this.#count) * nameWordsPrepared;
+    return pages + this.#namePages.touch(this.#nameWords, nameWords, pagesMax - pages);
+  }
+
+  #prepareSlots(count: number, pagesMax: number): number {
+    const moved = this.#moveMany(pagesMax);
+    if (this.#old !== undefined || count <= this.#countMax) return moved;
+    const words = slotsFor(count) * 2;
+    if (this.#ahead?.words.length !== words) this.#ahead = new Pages(new Int32Array(words));
+    const touched = this.#ahead.touch(0, words, pagesMax - moved);
+    if (moved + touched === pagesMax) return pagesMax;
+    this.#replaceSlots(this.#ahead.words);
+    return moved + touched + this.#moveMany(pagesMax - moved - touched);
+  }
+
+  /** Moves up to so many pages of former slots, and returns how many it moved. */
+  #moveMany(pagesMax: number): number {
+    let pages = 0;
+    for (; this.#old !== undefined && pages < pagesMax; pages++) this.#move(this.#old, pageWords / 2);
+    return pages;
   }
 
   /** Units of a SKU that a buyer has in orders that are neither cancelled nor expired. */
@@ -259,6 +296,11 @@ export class BuyerTable {
     copyWords(this.#names, this.#entries[ref * entry.words + entry.name]!, to, at, textWords(bytes));
     return bytes;
   }
+}
+
+/** Slots for so many buyers without doubling. */
+function slotsFor(count: number): number {
+  return 2 ** Math.ceil(Math.log2(count / loadFactorMax));
 }
 
 /** Four at a time: the less there is to do between two loads, the more of them the processor has under way. */

@@ -80,6 +80,9 @@ export class Commands {
       case Opcode.unfreeze:
         this.#sales.unfreeze(words[at + requestLayout.saleNumber]!);
         break;
+      case Opcode.prepare:
+        this.#sales.prepare(nowMs);
+        break;
       default:
         unreachable(opcode);
     }

@@ -1,6 +1,7 @@
 /** Every order of one shard, by number, in typed arrays. The shard's thread owns it. */
 import { assert } from '../assert.js';
 import type { Status } from '../sale/order-state.js';
+import { Pages } from './pages.js';
 
 /** Words of an order. Links are stored plus one, so that zeroed memory reads as "none". */
 const order = {
@@ -31,8 +32,9 @@ export interface NewOrder {
 export class OrderTable {
   /** Room for so many. */
   readonly max: number;
-  readonly #words: Int32Array;
+  readonly #words: Int32Array<ArrayBuffer>;
   readonly #doubles: Float64Array;
+  readonly #pages: Pages;
   #count = 0;
 
   /** Room for `max` orders. Memory is reserved at once and taken from the system as it is touched. */
@@ -41,6 +43,7 @@ export class OrderTable {
     const buffer = new ArrayBuffer(max * order.words * 4);
     this.#words = new Int32Array(buffer);
     this.#doubles = new Float64Array(buffer);
+    this.#pages = new Pages(this.#words);
   }
 
   get count(): number {
@@ -49,6 +52,15 @@ export class OrderTable {
 
   hasRoom(): boolean {
     return this.#count < this.max;
+  }
+
+  /**
+   * Gets memory ready for so many more orders, as far as there is room. Returns pages that it wrote to: fewer than `pagesMax`
+   * once all is ready.
+   */
+  prepare(more: number, pagesMax: number): number {
+    const count = Math.min(this.#count + more, this.max);
+    return this.#pages.touch(this.#count * order.words, count * order.words, pagesMax);
   }
 
   has(number: number): boolean {

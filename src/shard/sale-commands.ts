@@ -162,4 +162,10 @@ export class SaleCommands {
     if (sale !== undefined) sale.frozen = false;
     this.#reply.outcome = Outcome.done;
   }
+
+  /** A share of it: whoever asks for it asks until nothing is left. */
+  prepare(nowMs: number): void {
+    this.#reply.quantity = this.#state.prepare(nowMs) ? 0 : 1;
+    this.#reply.outcome = Outcome.done;
+  }
 }

@@ -8,7 +8,7 @@ import { limits } from '../config.js';
 import type { KeyQuery, KeyTable } from '../memory/key-table.js';
 import type { StockTable } from '../memory/stock-table.js';
 import { Status } from '../sale/order-state.js';
-import { SaleState } from '../sale/phase.js';
+import { Phase, phaseAt, SaleState } from '../sale/phase.js';
 import { buyerHash, hashEnd, hashStart, hashText } from '../text.js';
 import { BuyerTable } from './buyers.js';
 import { HoldQueues } from './holds.js';
@@ -164,6 +164,21 @@ export class ShardState {
     }
     this.#touch(sku);
     return number;
+  }
+
+  /**
+   * Gets memory ready for the orders that may still come: one per unit that is left of sales that are not over, up to
+   * `limits.preparedOrdersMax`. A share of it at a time; returns whether all is ready.
+   */
+  prepare(nowMs: number): boolean {
+    let orders = 0;
+    for (const sku of this.skus) {
+      if (sku === undefined || phaseAt(sku.sale, sku.sale.state, nowMs) === Phase.ended) continue;
+      orders = Math.min(orders + sku.stock.available, limits.preparedOrdersMax);
+    }
+    const pagesMax = limits.preparedPagesMax;
+    const pages = this.orders.prepare(orders, pagesMax);
+    return pages + this.buyers.prepare(orders, pagesMax - pages) < pagesMax;
   }
 
   #touch(sku: ShardSku): void {

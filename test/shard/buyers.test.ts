@@ -70,6 +70,17 @@ function hashOfBits(bits: number): (sale: number, name: string) => number {
   };
 }
 
+/** Prepares share by share, and returns pages of all of them. Each has to be in its bounds, and the last is not full. */
+function prepareAll(table: BuyerTable, more: number, pagesMax: number): number {
+  let pages = 0;
+  for (;;) {
+    const share = table.prepare(more, pagesMax);
+    expect(share).toBeLessThanOrEqual(pagesMax);
+    pages += share;
+    if (share < pagesMax) return pages;
+  }
+}
+
 describe(seeded('the buyers’ table'), () => {
   test.each([
     { bits: 32, buyers: 40_000 },
@@ -111,6 +122,62 @@ describe(seeded('the buyers’ table'), () => {
       for (const { sale, name, ref } of both.buyers) if (both.find(sale, name) !== ref) missing += 1;
       expect(missing).toBe(0);
     }
+  });
+
+  test('is exact whenever it is prepared, for however many, and at whatever pace', () => {
+    const step = fc.record({
+      inserts: fc.nat(2_000),
+      more: fc.oneof(fc.nat(3_000), fc.nat(60_000)),
+      shares: fc.nat(6),
+      pagesMax: fc.constantFrom(1, 2, 3, 8, 100),
+    });
+    const property = fc.property(
+      fc.array(step, { maxLength: 12 }),
+      fc.constantFrom(12, 32),
+      (steps, bits) => {
+        const random = wholeNumbersFrom(seed);
+        const both = new Both(24_000, hashOfBits(bits));
+        let wrong = 0;
+        for (const { inserts, more, shares, pagesMax } of steps) {
+          for (let i = 0; i < shares; i++) both.table.prepare(more, pagesMax);
+          for (let i = 0; i < inserts && both.table.hasRoom(); i++) {
+            const { length } = both.buyers;
+            if (both.find(1, `buyer ${length}`) !== -1) wrong += 1;
+            both.insert(1, `buyer ${length}`);
+            const other = both.buyers[random(length + 1)]!;
+            if (both.find(1, other.name) !== other.ref) wrong += 1;
+          }
+        }
+        for (const { name, ref } of both.buyers) if (both.find(1, name) !== ref) wrong += 1;
+        expect(wrong).toBe(0);
+        for (const buyer of both.buyers.slice(-50)) both.checkName(buyer);
+      },
+    );
+    fc.assert(property, runs(20));
+  });
+
+  test('that was prepared has nothing left to do for its buyers', () => {
+    const both = new Both(100_000, hashOfBits(32));
+    for (let i = 0; i < 3_000; i++) both.insert(1, `buyer ${i}`);
+    // At least the entries of 32 bytes; and slots of 8 that are five eighths full.
+    expect(prepareAll(both.table, 50_000, 16)).toBeGreaterThan((50_000 * (32 + (8 * 8) / 5)) / 4_096);
+    for (let i = 3_000; i < 53_000; i++) {
+      both.insert(1, `buyer ${i}`);
+      if (i % 1_000 === 0) expect(both.table.prepare(53_000 - i - 1, 16)).toBe(0);
+    }
+    let missing = 0;
+    for (const { name, ref } of both.buyers) if (both.find(1, name) !== ref) missing += 1;
+    expect(missing).toBe(0);
+  });
+
+  test('is prepared for as many as there is room for', () => {
+    const both = new Both(1_000, hashOfBits(32));
+    both.insert(1, 'u');
+    prepareAll(both.table, 1_000_000, 4);
+    for (let i = 1; i < 1_000; i++) both.insert(1, `buyer ${i}`);
+    expect(both.table.hasRoom()).toBe(false);
+    expect(both.table.prepare(1_000_000, 4)).toBe(0);
+    expect(both.find(1, 'u')).toBe(0);
   });
 
   test('counts units per buyer and SKU, and lists orders, as plain Maps do', () => {

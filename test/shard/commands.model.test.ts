@@ -143,5 +143,6 @@ describe(seeded('commands called directly'), () => {
     'freeze done',
     'freeze saleOpen',
     'unfreeze done',
+    'prepare done',
   ]);
 });

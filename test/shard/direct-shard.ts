@@ -90,7 +90,7 @@ export class DirectShard {
   }
 }
 
-function newState(ordersMax: number): ShardState {
+export function newState(ordersMax: number): ShardState {
   return new ShardState({
     ordersMax,
     keys: new KeyTable(KeyTable.allocate(keysMax), keysMax),

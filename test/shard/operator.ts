@@ -112,6 +112,7 @@ export class Operator {
       const definitions = this.#definitions(action, startsAtMs);
       this.#defined.set(action.sale, definitions);
       for (const one of definitions) requests.push(one, ...someOrders());
+      requests.push({ op: 'prepare' });
       return requests;
     };
     if (before === undefined) return this.finish();

@@ -70,7 +70,11 @@ export interface Freeze {
   readonly sale: number;
 }
 
-export type Request = Place | Ask | NextOfBuyer | Restock | Define | Remove | Control | Freeze;
+export interface Prepare {
+  readonly op: 'prepare';
+}
+
+export type Request = Place | Ask | NextOfBuyer | Restock | Define | Remove | Control | Freeze | Prepare;
 
 /** The views of a ring's end, or of a single record. */
 export interface Records {
@@ -155,6 +159,8 @@ export function writeRequest(
     case 'unfreeze':
       words[at + requestLayout.saleNumber] = request.sale;
       words[at + requestLayout.saleState] = 0;
+      break;
+    case 'prepare':
       break;
   }
 }

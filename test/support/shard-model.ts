@@ -144,6 +144,8 @@ export class ShardModel {
         if (sale !== undefined) sale.frozen = false;
         return { outcome: Outcome.done };
       }
+      case 'prepare':
+        return { outcome: Outcome.done };
     }
   }
 

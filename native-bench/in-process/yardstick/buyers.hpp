@@ -1,7 +1,7 @@
 /*
  * Who bought what: one entry per buyer, exact, as in src/shard/buyers.ts. Open addressing with linear probing over slots
  * of (hash, entry); the slots double when five eighths of them are taken, a few pages touched and a few slots moved
- * at each insert. Left out: a buyer's second SKU and second order, which this load never has.
+ * at each insert, unless the table was prepared for its buyers. Left out: a buyer's second SKU and second order, which this load never has.
  */
 #pragma once
 
@@ -33,6 +33,17 @@ class BuyerTable {
  public:
   explicit BuyerTable(uint32_t max)
       : max_(max), entries_(max), names_(max * size_t{16}), slots_(new Table<Slot>(slots_at_start)) {}
+
+  /* Gets memory ready for so many buyers. Before the first of them. */
+  void prepare(uint32_t count) {
+    uint32_t slots = slots_at_start;
+    while (slots * load_factor_max < count) slots *= 2;
+    slots_.reset(new Table<Slot>(slots));
+    mask_ = slots - 1;
+    slots_->prepare(slots);
+    entries_.prepare(count);
+    names_.prepare(count * size_t{name_words_prepared});
+  }
 
   bool has_room() const { return count_ < max_; }
 
@@ -89,9 +100,10 @@ class BuyerTable {
 
   static constexpr uint32_t slots_at_start = 4096;
   static constexpr double load_factor_max = 5.0 / 8;
-  static constexpr uint32_t page_slots = 4096 / sizeof(Slot);
+  static constexpr uint32_t page_slots = page_bytes / sizeof(Slot);
   static constexpr uint32_t pages_touched_per_insert = 4;
   static constexpr uint32_t slots_moved_per_insert = 16;
+  static constexpr uint32_t name_words_prepared = 4;
 
   int32_t probe(const Table<Slot>& slots, uint32_t mask, uint32_t hash, int32_t sale, const uint32_t* name,
                 uint32_t bytes) const {

@@ -65,6 +65,7 @@ int main(int argc, char** argv) {
   // One unit is left over, so that the last buyer meets the limit and not an empty shelf.
   StockRow row(static_cast<int32_t>(buyers) + 1);
   auto shard = std::make_unique<Shard>(requests, replies, row, orders_max, limit_per_buyer);
+  shard->prepare(buyers);
   auto desk = std::make_unique<Desk>(requests, replies, row, two_threads ? nullptr : shard.get());
   std::atomic<bool> stop{false};
   std::thread thread;

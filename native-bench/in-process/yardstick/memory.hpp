@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdlib>
 
+constexpr size_t page_bytes = 4096;
+
 template <typename T>
 class Table {
  public:
@@ -13,6 +15,13 @@ class Table {
   ~Table() { std::free(values_); }
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
+
+  /* Has the system provide the pages of the first `count` values, none of which is in use. */
+  void prepare(size_t count) {
+    // Volatile, or the compiler would know that a zero is written where one is.
+    volatile char* const bytes = reinterpret_cast<volatile char*>(values_);
+    for (size_t i = 0; i < count * sizeof(T); i += page_bytes) bytes[i] = 0;
+  }
 
   T& operator[](size_t i) { return values_[i]; }
   const T& operator[](size_t i) const { return values_[i]; }
