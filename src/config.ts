@@ -122,8 +122,8 @@ export const limits = {
   inFlightReservedShare: 8,
   /** A shard gets memory ready for the orders that its sales may bring, but not for more than so many: some 200 MB. */
   preparedOrdersMax: 1 << 21,
-  /** Pages of memory, of 4 KiB, that a shard gets ready at a time: a millisecond or three where pages are dear. */
-  preparedPagesMax: 256,
+  /** Pages of memory, of 4 KiB, that a shard gets ready at a time: less than a millisecond also where pages are dear. */
+  preparedPagesMax: 64,
   /** Requests that a shard looks ahead at together. */
   lookAheadLanes: 64,
   /** So many answers at once are between two rings of an acceptor's doorbell. A multiple of the lanes. */

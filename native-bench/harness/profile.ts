@@ -16,6 +16,6 @@ export interface Profile {
 
 export const profiles: Readonly<Record<Profile['name'], Profile>> = {
   smoke: { name: 'smoke', rounds: 1, manyRounds: 1, seconds: 0.25, orders: 20_000, measures: false },
-  quick: { name: 'quick', rounds: 5, manyRounds: 7, seconds: 1, orders: 1_000_000, measures: true },
+  quick: { name: 'quick', rounds: 5, manyRounds: 5, seconds: 1, orders: 1_000_000, measures: true },
   full: { name: 'full', rounds: 11, manyRounds: 21, seconds: 3, orders: 5_000_000, measures: true },
 };

@@ -11,7 +11,7 @@ import { type Load, runLoad } from './wrk.js';
 /** Seconds of one load: shorter than the profile's, because there are so many contenders. */
 const loadSeconds = { smoke: 0.25, quick: 0.35, full: 1 } as const;
 /** The code of a fresh server is compiled as it runs. */
-const warmUpSeconds = { fresh: 2, kept: 0.4 } as const;
+const warmUpSeconds = { fresh: 1.5, kept: 0.4 } as const;
 /**
  * Where a server's memory lies makes it faster or slower for all its life. So after so many rounds those that are fresh in a
  * contest are started again: with many more rounds than these it is not one server's luck that is measured.

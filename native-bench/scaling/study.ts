@@ -19,7 +19,7 @@ const scarce = { skus: 64, stock: 50, windowMs: 0, warmUpMs: 0 } as const;
 const ordersPerSecondMax = 2_000_000;
 const ordersPerShardLimits = { min: 1 << 18, max: 1 << 24 } as const;
 /** How long a process runs before its first window: until everything hot is compiled, on a slow machine too. */
-const warmUpMs = 1_500;
+const warmUpMs = 1_200;
 /** Windows of one process, where there is memory for those of all contenders at once; else one. */
 export const windowsMax = 4;
 

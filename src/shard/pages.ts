@@ -1,7 +1,7 @@
 /**
- * Memory that is reserved at once and provided by the system page by page, each as it is first written to. A fault takes
- * a quarter of a microsecond on one machine and thirteen on another, under a hypervisor; so what is going to be used is
- * written to beforehand, while nobody waits.
+ * Memory that is reserved at once and provided by the system page by page, each as it is first written to. Under some
+ * hypervisors that takes longer than thirty decisions; so what is going to be used is written to beforehand, while nobody
+ * waits.
  */
 
 /** Words of a page, or part of one where pages are larger. */

@@ -90,6 +90,8 @@ export class ShardState {
   readonly stock: StockTable;
   readonly restocks: Restock[] = [];
   readonly #hashSeed: number;
+  /** From here on no row was ever defined. */
+  #rowsUsed = 0;
   readonly #dirty: ShardSku[] = [];
   /** Whether others see the counters. A shard that recovers keeps them to itself until all is as it was. */
   #open = false;
@@ -172,7 +174,8 @@ export class ShardState {
    */
   prepare(nowMs: number): boolean {
     let orders = 0;
-    for (const sku of this.skus) {
+    for (let row = 0; row < this.#rowsUsed; row++) {
+      const sku = this.skus[row];
       if (sku === undefined || phaseAt(sku.sale, sku.sale.state, nowMs) === Phase.ended) continue;
       orders = Math.min(orders + sku.stock.available, limits.preparedOrdersMax);
     }
@@ -294,6 +297,7 @@ export class ShardState {
     sale.frozen = false;
     if (this.skus[given.row]?.sale !== sale) sale.skus += 1;
     this.#undefine(given.row);
+    this.#rowsUsed = Math.max(this.#rowsUsed, given.row + 1);
     const counters = { total: given.total, available: given.total, held: 0, confirmed: 0 };
     this.skus[given.row] = {
       row: given.row,
