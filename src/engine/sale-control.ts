@@ -100,10 +100,13 @@ export class SaleControl implements SaleOperator {
     const ids = Array.from(this.#catalogue.sales(), ({ id }) => id);
     for (const id of ids) {
       // In its turn, and as the sale is by then: a replacement may have been waiting before it.
-      const failed = await this.#inTurn(() => this.#tellShards(this.#catalogue.get(id)!, shard));
+      const failed = await this.#inTurn(async () => {
+        const refusal = await this.#tellShards(this.#catalogue.get(id)!, shard);
+        if (id === ids.at(-1)) await this.#delivery.prepare([shard]);
+        return refusal;
+      });
       if (failed !== undefined) untold.push(id);
     }
-    await this.#delivery.prepare([shard]);
     return untold;
   }
 
