@@ -92,7 +92,9 @@ function ms(value: number): string {
 export async function latency(run: BenchRun, startBare: StartShop): Promise<void> {
   await whileRunning(async (running) => {
     const bareShop = await startBare(running);
-    const fresh = await startLeiniao(running, run.folder, { durability: 'memory', receipts: false });
+    const fresh = await startLeiniao(running, run.folder, {
+      ...{ durability: 'memory', receipts: false, profile: run.profile.name },
+    });
     await openLoop(run, bareShop, fresh);
   });
 }

@@ -6,6 +6,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Profile } from '../harness/profile.js';
 import type { Running } from '../harness/running.js';
 import { putSales, type Shop } from './shop.js';
 import { startShop } from './start-shop.js';
@@ -16,18 +17,23 @@ export interface LeiniaoOptions {
   readonly durability: 'memory' | 'fsync';
   /** Whether it signs its orders. */
   readonly receipts: boolean;
+  readonly profile: Profile['name'];
 }
+
+/** Room for the orders of a smoke run: tables of the usual size would take longer to make than the loads take. */
+const smokeOrders = 1 << 18;
 
 /** Starts one in a folder of its own, which goes when the server does. */
 export function startLeiniao(
   running: Running,
   parent: string,
-  { durability, receipts }: LeiniaoOptions,
+  { durability, receipts, profile }: LeiniaoOptions,
 ): Promise<Shop> {
   const folder = mkdtempSync(join(parent, 'leiniao-'));
   running.add({ stop: async () => rmSync(folder, { recursive: true, force: true }) });
   const data = join(folder, 'data');
   const args = [cli, 'serve', '--port', '0', '--durability', durability, '--data-dir', data];
+  if (profile === 'smoke') args.push('--orders-per-shard-max', String(smokeOrders));
   if (receipts) args.push('--receipt-key', writeReceiptKey(folder));
   return startShop(running, args, putSales);
 }

@@ -43,10 +43,15 @@ function starterOf(folder: string, options: LeiniaoOptions): StartShop {
 }
 
 /** Signing orders beside not signing them, with nobody else. */
-function signed(folder: string, durability: 'memory' | 'fsync', connections: number): Race {
+function signed(
+  folder: string,
+  profile: Profile['name'],
+  durability: 'memory' | 'fsync',
+  connections: number,
+): Race {
   const contenders = {
-    [leiniao]: starterOf(folder, { durability, receipts: false }),
-    [receipts]: starterOf(folder, { durability, receipts: true }),
+    [leiniao]: starterOf(folder, { durability, receipts: false, profile }),
+    [receipts]: starterOf(folder, { durability, receipts: true, profile }),
   };
   const race = accepted(durability, connections, contenders, [receipts, leiniao]);
   return { ...race, name: `receipts: ${race.name}` };
@@ -75,7 +80,7 @@ function withoutRepeated(race: Race): Race {
 export function racesOf(shops: Shops, folder: string, profile: Profile['name']): readonly Race[] {
   const memory: Race['contenders'] = {
     [bare]: shops.bare,
-    [leiniao]: starterOf(folder, { durability: 'memory', receipts: false }),
+    [leiniao]: starterOf(folder, { durability: 'memory', receipts: false, profile }),
     [later]: shops.later,
     [asking]: shops.asking,
     [redis]: shops.redis,
@@ -84,7 +89,7 @@ export function racesOf(shops: Shops, folder: string, profile: Profile['name']):
   };
   const fsync: Race['contenders'] = {
     [bare]: shops.bare,
-    [leiniao]: starterOf(folder, { durability: 'fsync', receipts: false }),
+    [leiniao]: starterOf(folder, { durability: 'fsync', receipts: false, profile }),
     [redis]: shops.redisFsync,
     [postgres]: shops.postgresFsync,
   };
@@ -129,8 +134,8 @@ export function racesOf(shops: Shops, folder: string, profile: Profile['name']):
         ...[memoryFew, memoryMany, fsyncFew, fsyncMany, soldOutFew, soldOutMany],
         memoryInManyWays,
         ...[few, many].flatMap((connections) => [
-          signed(folder, 'memory', connections),
-          signed(folder, 'fsync', connections),
+          signed(folder, profile, 'memory', connections),
+          signed(folder, profile, 'fsync', connections),
         ]),
       ];
   }

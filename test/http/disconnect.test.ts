@@ -195,6 +195,11 @@ test('a client that closes its half after the request is answered or cut off, an
       const { answers } = parseAnswers(connection.received);
       expect(answers.length).toBeLessThanOrEqual(1);
       for (const { status, body } of answers) {
+        // Who is cut off leaves at once, so that more orders may be under way than there are slots.
+        if (status === 503) {
+          expect(JSON.parse(body).code).toBe('overloaded');
+          continue;
+        }
         expect(status).toBe(201);
         const order = await engine.order(JSON.parse(body).orderId);
         expect(order.ok && order.order.buyer).toBe(buyers[i]);
