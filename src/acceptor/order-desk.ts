@@ -6,7 +6,7 @@
 import { limits } from '../config.js';
 import { invalid, type Refusal, refuse } from '../errors.js';
 import { newReply, Opcode, type Reply } from '../memory/records.js';
-import type { CatalogueSale } from '../sale/catalogue.js';
+import { type CatalogueSale, ownersOf } from '../sale/catalogue.js';
 import type { Order } from '../sale/order.js';
 import type { OrderAddress } from '../sale/order-id.js';
 import { Outcome } from '../sale/outcome.js';
@@ -105,7 +105,7 @@ export class OrderDesk {
       ]);
     }
     const orders: Order[] = [];
-    for (const shard of new Set(sale.skus.map((sku) => sku.shard))) {
+    for (const shard of ownersOf(sale)) {
       // One more than a page from each shard tells whether the page holds everything.
       for (let after = -1, left = limits.ordersPerListMax + 1; left > 0; left--) {
         const reply = await this.#next(shard, sale, buyer, after);

@@ -65,8 +65,8 @@ export class Engine {
   }
 
   /**
-   * Creates a sale, or replaces one that has not opened yet: the replacement starts with the stock it declares.
-   * Idempotent, so after a refusal that may be tried again the same call finishes what it began.
+   * Creates a sale, or replaces one that has not opened yet: the replacement starts with the stock it declares. Resolves
+   * when memory for its orders is ready too. Idempotent, so after a refusal that may be tried again the same call finishes what it began.
    *
    * Refusals: `invalid_request`, `sale_open`; `overloaded`, `shard_recovering`, `timeout`, `shutting_down`.
    */

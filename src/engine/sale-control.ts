@@ -13,14 +13,14 @@ import { limits } from '../config.js';
 import { invalid, LeiniaoError, type Refusal, refuse } from '../errors.js';
 import type { StockTable } from '../memory/stock-table.js';
 import type { Catalogue, CatalogueSale, CatalogueSku, SaleRecord } from '../sale/catalogue.js';
-import { build, recordOf } from '../sale/catalogue.js';
+import { build, ownersOf, recordOf } from '../sale/catalogue.js';
 import { Outcome } from '../sale/outcome.js';
 import { Phase, phaseAt, phaseName, SaleState } from '../sale/phase.js';
 import { formatSentences, isId, isPrintable } from '../sale/rules.js';
 import { restockBody, type SaleDefinition } from '../sale/schema.js';
 import { issuesOf } from '../validation.js';
 import { SaleChanges, type SaleRecords } from './sale-changes.js';
-import { carriedOut, ownersOf, SaleDelivery } from './sale-delivery.js';
+import { carriedOut, SaleDelivery } from './sale-delivery.js';
 
 export class SaleControl implements SaleOperator {
   readonly #catalogue: Catalogue;

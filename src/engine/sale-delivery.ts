@@ -7,7 +7,7 @@ import type { ReplySink } from '../acceptor/in-flight.js';
 import { outcomeOfDispatch } from '../acceptor/order-answers.js';
 import { limits } from '../config.js';
 import { Opcode, type Reply } from '../memory/records.js';
-import type { CatalogueSale, CatalogueSku } from '../sale/catalogue.js';
+import { type CatalogueSale, type CatalogueSku, ownersOf } from '../sale/catalogue.js';
 import { Outcome } from '../sale/outcome.js';
 
 export class SaleDelivery {
@@ -134,11 +134,6 @@ export class SaleDelivery {
       attempt.resume();
     });
   }
-}
-
-/** The shards that own SKUs of a sale. */
-export function ownersOf(sale: CatalogueSale): Set<number> {
-  return new Set(sale.skus.map((sku) => sku.shard));
 }
 
 /** Whether a shard did what it was told, now or when it was told before. */

@@ -324,3 +324,8 @@ function canonical(definition: SaleDefinition): string {
     definition.skus.map(({ sku, stock, limitPerBuyer }) => [sku, stock, limitPerBuyer ?? null]),
   ]);
 }
+
+/** The shards that own SKUs of a sale. */
+export function ownersOf(sale: CatalogueSale): Set<number> {
+  return new Set(sale.skus.map((sku) => sku.shard));
+}

@@ -1,7 +1,8 @@
 /*
  * Who bought what: one entry per buyer, exact, as in src/shard/buyers.ts. Open addressing with linear probing over slots
  * of (hash, entry); the slots double when five eighths of them are taken, a few pages touched and a few slots moved
- * at each insert, unless the table was prepared for its buyers. Left out: a buyer's second SKU and second order, which this load never has.
+ * at each insert, unless the table was prepared for its buyers. Left out: a buyer's second SKU and second order, which
+ * this load never has.
  */
 #pragma once
 
