@@ -38,19 +38,12 @@ export const limits = {
   listsMax: 64,
   /** Room that must be free on a store's disk beside what is about to be written to it. */
   storeRoomBytes: 256 * 1024,
-  /** So much room is written at a time in a journal's file, ahead of the commits that fill it. */
-  preallocatedBytes: 512 * 1024,
-  /** Only where so much is free: any number of shards may look at the same moment, and each then write its room. */
-  preallocationSpareBytes: 64 * 1024 * 1024,
-  /** Commits up to this size get room ahead; of larger ones LMDB makes the file longer itself. */
-  preallocatedForBytesMax: 128 * 1024,
-  /**
-   * Room for LMDB's own pages beside a commit's record: copies of branch pages, roots and the list of free pages, 12 KiB as
-   * measured. A flush of many records may need more, and then LMDB makes the file longer itself.
-   */
-  commitPagesBytes: 64 * 1024,
-  /** Sealed commits wait in memory for LMDB up to this size; then they are flushed without waiting longer. */
-  storePendingBytesMax: 4 * 1024 * 1024,
+  /** A journal's tail is brought to LMDB when it has grown to this size. */
+  tailBytesMax: 4 * 1024 * 1024,
+  /** With durability `fsync`: after so long, too. Until then a start has to read it, and memory holds it. */
+  tailDelayMs: 100,
+  /** With durability `fsync` larger commits go to LMDB at once: to write them twice would take longer than its second flush. */
+  tailRecordBytesMax: 256 * 1024,
   /**
    * Written to a data folder and removed at start: a full or read-only disk is better found then than at the first
    * order. It covers the first pages of every store, because LMDB crashes the process when its first write is cut short.
@@ -174,14 +167,7 @@ assert(limits.shardsMax <= 0xff, 'a shard fits a byte of an order id and of the 
 assert(limits.quantityMax <= 0xffff, 'a quantity fits the order record');
 assert(limits.stockRowsMax <= 1 << 16, 'a stock row fits the order record');
 assert(limits.skusPerSaleMax <= limits.skusMax, 'the largest sale fits the engine');
-assert(
-  limits.preallocatedForBytesMax + limits.commitPagesBytes <= limits.preallocatedBytes,
-  'room ahead holds the largest commit that it is for',
-);
-assert(
-  limits.shardsMax * limits.preallocatedBytes <= limits.preallocationSpareBytes,
-  'room ahead of all shards leaves alone what has to be free',
-);
+assert(limits.tailRecordBytesMax < limits.tailBytesMax, 'a tail holds more than one commit');
 assert(
   limits.skuIdBytesMax + limits.buyerBytesMax < limits.recognisedBodyBytesMax &&
     limits.recognisedBodyBytesMax <= limits.orderBodyBytesMax,

@@ -67,6 +67,8 @@ class Contender {
       this.#batch.accepted(0, 0, 1, number, number + 1, this.#texts, 0, buyerBytes, 16, keyBytes);
     }
     this.#store!.write(this.#batch, startedMs, startedMs);
+    // As a shard does.
+    if (startedMs >= this.#store!.flushAtMs) this.#store!.flush();
     this.spentMs += performance.now() - startedMs;
     setHashing(true);
   }

@@ -28,7 +28,7 @@ export interface Units {
 export interface ShardReport {
   readonly shard: number;
   readonly commits: number;
-  /** Of those: how many stand in the tail of durability `commit` only. */
+  /** Of those: how many stand in the tail only, on their way to LMDB. */
   readonly tailCommits: number;
   readonly entries: number;
   /** Hash of the newest commit, in hexadecimal: who keeps it elsewhere can tell whether a journal was cut short since. */

@@ -37,14 +37,28 @@ export interface Commit {
   end: number;
 }
 
-/** The number that a commit record in a tail file says it has. */
+/** The commit record that begins at a byte, if it can be one: it has a length, and that much is there. */
+export function recordAt(bytes: Buffer, at: number): Buffer | undefined {
+  if (at + commitHeadBytes > bytes.length || bytes.readUInt32LE(at + field.format) !== format)
+    return undefined;
+  const end = at + lengthOf(bytes, at);
+  return end > bytes.length ? undefined : bytes.subarray(at, end);
+}
+
+/** The number that a commit record says it has. */
 export function numberOf(record: Buffer): number {
   return record.readUInt32LE(field.number);
 }
 
 /** Length in bytes that a commit record says it has; its head must be there. */
-export function lengthOf(bytes: Buffer, at: number): number {
+function lengthOf(bytes: Buffer, at: number): number {
   return commitHeadBytes + bytes.readUInt32LE(at + field.words) * 4;
+}
+
+/** Whether the content of a commit record is the one it was sealed with. */
+export function isSealed(record: Buffer): boolean {
+  const hash = createHash('sha256').update(record.subarray(hashBytes)).digest();
+  return hash.compare(record, 0, hashBytes) === 0;
 }
 
 export class Chain {
@@ -91,8 +105,7 @@ export class Chain {
     if (numberOf(record) !== number) wrong(`it is numbered ${numberOf(record)}`);
     const previous = record.subarray(field.previous, field.previous + hashBytes);
     if (!this.#hash.equals(previous)) wrong('it does not continue the hash chain');
-    const hash = createHash('sha256').update(record.subarray(hashBytes)).digest();
-    if (hash.compare(record, 0, hashBytes) !== 0) wrong('its content does not match its hash');
+    if (!isSealed(record)) wrong('its content does not match its hash');
     const timeMs = record.readDoubleLE(field.timeMs);
     if (!Number.isInteger(timeMs) || timeMs < 0 || timeMs > timeMsMax) wrong('its time is none');
     if (timeMs < this.#timeMs)
@@ -104,7 +117,7 @@ export class Chain {
     const count = record.readUInt32LE(field.count);
     if (count === 0) wrong('it has no entries');
     this.#number = number;
-    this.#hash = hash;
+    this.#hash = Buffer.from(record.subarray(0, hashBytes));
     this.#entries += count;
     this.#timeMs = timeMs;
     return this.#describe(record, count);

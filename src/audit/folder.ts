@@ -13,7 +13,7 @@ export interface Folder {
 }
 
 const descriptionName = 'leiniao.json';
-const format = 2;
+const format = 3;
 
 /** @throws CannotAudit where there is no such folder, or it is none of leiniao's */
 export function readFolder(given: string): Folder {

@@ -10,7 +10,7 @@ import { Chain, type Commit, numberOf } from './chain.js';
 import type { Entry } from './entry.js';
 import type { EntryReader } from './entry-reader.js';
 import { type Folder, shardPath } from './folder.js';
-import { readTail, type Tail, tornTailsIn } from './tail.js';
+import { hasLater, readTail, type Tail, tornTailsIn } from './tail.js';
 import { type Finding, Wrong, wrong } from './wrong.js';
 
 export class ShardJournal {
@@ -73,7 +73,13 @@ export class ShardJournal {
   }
 
   *#tailCommits(): Generator<Commit> {
-    for (const [i, record] of this.#tail.records.entries()) {
+    const tail = this.#tail;
+    if (!tail.isOne) {
+      this.#goTo(this.chain.number + 1);
+      wrong('it may be in tail.bin, which does not begin as a tail does');
+    }
+    let isTorn = !tail.ends;
+    for (const record of tail.records) {
       if (numberOf(record) <= this.chain.number) continue;
       this.#goTo(this.chain.number + 1);
       let commit: Commit;
@@ -81,18 +87,20 @@ export class ShardJournal {
         commit = this.chain.follow(record);
       } catch (error) {
         if (!(error instanceof Wrong)) throw error;
-        const left = this.#tail.records.length - i;
-        this.notes.push(
-          `the tail ends after commit ${this.chain.number}: ${left} more of its records do not continue the chain ` +
-            '(as after a power cut, which durability "commit" does not promise to survive)',
-        );
-        return;
+        isTorn = true;
+        break;
       }
       this.tailCommits += 1;
       yield commit;
     }
-    if (this.#tail.tornBytes === 0) return;
-    this.notes.push(`the tail ends with ${this.#tail.tornBytes} bytes that are no whole record`);
+    const { number } = this.chain;
+    this.#goTo(number + 1);
+    if (tail.flushed && hasLater(tail, number + 1)) wrong('the tail cannot give it, and has later ones');
+    if (!isTorn) return;
+    this.notes.push(
+      `the tail ends after commit ${number}: what follows does not continue the chain (as after a power cut: durability ` +
+        '"fsync" has not acknowledged it yet, and "commit" does not promise to survive one)',
+    );
   }
 
   /** Hands every entry of a commit to `visit`. */

@@ -1,32 +1,57 @@
 /**
- * The tail of durability `commit`: commit records on their way to LMDB, one after the other in a file. An engine appends
- * to it and empties it while we read; then what was emptied is in LMDB.
+ * The tail of a journal: commit records on their way to LMDB. An engine may be writing to it while we read; what it writes
+ * over is in LMDB by then.
+ *
+ *   byte 0      "leiniao\n"   8 u32 format   12 u32 durability: 0 for fsync, 1 for commit
+ *   byte 4096   records, oldest first, each from a multiple of 4096 on; a block that begins with 96 zeros ends them
  */
 import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { CannotAudit } from './cannot-audit.js';
-import { commitHeadBytes, lengthOf } from './chain.js';
+import { commitHeadBytes, isSealed, numberOf, recordAt } from './chain.js';
 import { tailReadingsMax } from './contract.js';
 
+const magic = Buffer.from('leiniao\n');
+const format = 1;
+const durabilityOfFsync = 0;
+const field = { format: 8, durability: 12, end: 16 } as const;
+const blockBytes = 4_096;
+
 export interface Tail {
-  /** Whole records, oldest first. */
+  /** Whether it begins as a tail does, or nothing was ever written to it. */
+  readonly isOne: boolean;
+  /** Whether every record but the last was on disk before the next one was written. */
+  readonly flushed: boolean;
+  /** Oldest first. The last one may have been torn by a power cut. */
   readonly records: readonly Buffer[];
-  /** Bytes at the end that are no whole record: torn off by a power cut, or still being written. */
-  readonly tornBytes: number;
+  /** Whether the end is behind them, and not a part of a record. */
+  readonly ends: boolean;
+  readonly bytes: Buffer;
 }
 
-/** @throws CannotAudit when the file is emptied each time while it is read */
+/** @throws CannotAudit when the file is written over each time while it is read */
 export function readTail(path: string): Tail {
-  const bytes = readWhole(path);
-  const records: Buffer[] = [];
-  let at = 0;
-  while (at + commitHeadBytes <= bytes.length) {
-    const end = at + lengthOf(bytes, at);
-    if (end > bytes.length) break;
-    records.push(bytes.subarray(at, end));
-    at = end;
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return tailOf(Buffer.alloc(0));
+    throw error;
   }
-  return { records, tornBytes: bytes.length - at };
+  try {
+    return readStill(descriptor, path);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Whether a record of a later commit than that is in a tail as it was sealed, wherever. */
+export function hasLater({ bytes }: Tail, commit: number): boolean {
+  for (let at = blockBytes; at < bytes.length; at += blockBytes) {
+    const record = recordAt(bytes, at);
+    if (record !== undefined && numberOf(record) > commit && isSealed(record)) return true;
+  }
+  return false;
 }
 
 /** The tails that an engine put aside in a shard's folder because they did not continue the chain to their end, by path. */
@@ -35,28 +60,50 @@ export function tornTailsIn(path: string): string[] {
   return names.sort(new Intl.Collator('en', { numeric: true }).compare).map((name) => join(path, name));
 }
 
-function readWhole(path: string): Buffer {
-  let descriptor: number;
-  try {
-    descriptor = openSync(path, 'r');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0);
-    throw error;
+/** Reads a tail until nobody has written to it meanwhile, as far as that shows. */
+function readStill(descriptor: number, path: string): Tail {
+  for (let readings = 1; ; readings++) {
+    const bytes = read(descriptor, 0, fstatSync(descriptor).size);
+    // An engine that begins again does so with the first record; before that, what it will write over is still there.
+    const first = bytes.subarray(blockBytes, blockBytes + commitHeadBytes);
+    const isStill = read(descriptor, blockBytes, commitHeadBytes).equals(first);
+    const tail = tailOf(bytes);
+    const isWhole = tail.ends && tail.records.every(isSealed);
+    if (isStill && (isWhole || readings === tailReadingsMax)) return tail;
+    if (readings === tailReadingsMax)
+      throw new CannotAudit(`${path} is written over too fast to be read; try again`);
   }
-  try {
-    for (let readings = 1; ; readings++) {
-      const bytes = Buffer.alloc(fstatSync(descriptor).size);
-      let read = 0;
-      for (let got = -1; got !== 0 && read < bytes.length; read += got) {
-        got = readSync(descriptor, bytes, read, bytes.length - read, read);
-      }
-      // A file that is shorter now was emptied: old bytes and new ones may have been mixed.
-      if (fstatSync(descriptor).size >= bytes.length) return bytes.subarray(0, read);
-      if (readings === tailReadingsMax) {
-        throw new CannotAudit(`${path} is emptied too fast to be read; try again`);
-      }
-    }
-  } finally {
-    closeSync(descriptor);
+}
+
+/** Fewer bytes where the file ends before. */
+function read(descriptor: number, from: number, length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  let done = 0;
+  for (let got = -1; got !== 0 && done < length; done += got) {
+    got = readSync(descriptor, bytes, done, length - done, from + done);
   }
+  return bytes.subarray(0, done);
+}
+
+function tailOf(bytes: Buffer): Tail {
+  const records: Buffer[] = [];
+  if (isZero(bytes, 0, blockBytes)) return { isOne: true, flushed: false, records, ends: true, bytes };
+  const isOne =
+    bytes.length >= field.end &&
+    bytes.subarray(0, magic.length).equals(magic) &&
+    bytes.readUInt32LE(field.format) === format;
+  if (!isOne) return { isOne, flushed: false, records, ends: true, bytes };
+  const flushed = bytes.readUInt32LE(field.durability) === durabilityOfFsync;
+  let at = blockBytes;
+  while (at < bytes.length && !isZero(bytes, at, commitHeadBytes)) {
+    const record = recordAt(bytes, at);
+    if (record === undefined) return { isOne, flushed, records, ends: false, bytes };
+    records.push(record);
+    at += Math.ceil(record.length / blockBytes) * blockBytes;
+  }
+  return { isOne, flushed, records, ends: true, bytes };
+}
+
+function isZero(bytes: Buffer, from: number, length: number): boolean {
+  return bytes.subarray(from, from + length).every((byte) => byte === 0);
 }

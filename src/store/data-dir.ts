@@ -4,7 +4,7 @@
  *
  *   leiniao.json    format, store id, number of shards, and whether every part has been made
  *   catalogue/      sale definitions (LMDB)
- *   shard-000/ …    one journal per shard (LMDB), and the tail of durability "commit"
+ *   shard-000/ …    one journal per shard: LMDB, and the tail, which has what is on its way there
  */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, unlinkSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { LeiniaoError } from '../errors.js';
 import { diskError, syncDir, writeDurably } from './durable-file.js';
 import { requireDatabase } from './lmdb.js';
 
-const dataFormat = 2;
+const dataFormat = 3;
 const metaName = 'leiniao.json';
 /** What a start that was cut off, or the lock, may leave in a folder that is otherwise empty. */
 const ours = /^(lost\+found|lock\.sock|leiniao\.json\.new|\.probe-\d+)$/;

@@ -15,7 +15,6 @@ import {
   requireRoom,
   tableOptions,
 } from './lmdb.js';
-import { RoomAhead } from './preallocation.js';
 
 export class Journal {
   readonly #path: string;
@@ -23,9 +22,8 @@ export class Journal {
   readonly #commits: NumberedRecords;
   /** Where the chain stands. Who appends moves it. */
   readonly head: ChainHead;
-  /** Of the database's file. */
+  /** Of the database's file, to be read only. */
   readonly #descriptor: number;
-  readonly #room: RoomAhead;
   #appends = 0;
 
   private constructor(path: string, environment: Environment, commits: NumberedRecords, head: ChainHead) {
@@ -33,9 +31,7 @@ export class Journal {
     this.#environment = environment;
     this.#commits = commits;
     this.head = head;
-    const file = join(path, databaseFile);
-    this.#descriptor = openSync(file, 'r+');
-    this.#room = new RoomAhead(file, this.#descriptor);
+    this.#descriptor = openSync(join(path, databaseFile), 'r');
   }
 
   /**
@@ -83,13 +79,12 @@ export class Journal {
   append(firstNumber: number, records: readonly Uint8Array[]): void {
     let bytes = 0;
     for (const record of records) bytes += record.length;
-    const spareBytes = requireRoom(this.#path, bytes);
+    requireRoom(this.#path, bytes);
     this.#appends += 1;
     // A reader that was killed would keep every page from being used again.
     if (this.#appends % limits.readerCheckAppends === 0) this.#environment.readerCheck();
     this.#environment.transactionSync(() => {
-      const { lastPage } = requireNewest(this.#environment, this.#descriptor);
-      this.#room.ensure(lastPage, bytes, spareBytes);
+      requireNewest(this.#environment, this.#descriptor);
       for (const [i, record] of records.entries()) {
         // The declarations say void: within a transaction it is whether the record was added.
         const stored: unknown = this.#commits.putSync(firstNumber + i, record as Buffer, { append: true });

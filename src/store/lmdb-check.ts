@@ -29,32 +29,22 @@ export function checkDatabaseFile(file: string, table: TableName): void {
   withDatabaseFile(file, table, (database) => database.check());
 }
 
-/** How far a database has come. */
-export interface NewestState {
-  readonly transaction: bigint;
-  /** The highest page number it has ever used; the file may be longer. */
-  readonly lastPage: number;
-}
-
 /**
- * The newest state that the meta pages of an open file tell of. It is what LMDB should go on from, and does not
+ * The newest transaction that the meta pages of an open file tell of. It is what LMDB should go on from, and does not
  * always: whoever opens an environment, to read as well, sets the number that all share to what he read a moment before
  * (mdb.c, mdb_env_open2), and a commit that came in between is forgotten by it.
  *
  * @throws LeiniaoError `data_dir_damaged` when the file has been cut short
  */
-export function newestState(descriptor: number): NewestState {
-  const bytes = Buffer.alloc(meta.bytes - meta.lastPage);
-  const [even, odd] = [0, 1].map((page): NewestState => {
-    const read = readSync(descriptor, bytes, 0, bytes.length, page * pageBytes + meta.lastPage);
+export function newestTransaction(descriptor: number): bigint {
+  const bytes = Buffer.alloc(meta.bytes - meta.transaction);
+  const [even, odd] = [0, 1].map((page) => {
+    const read = readSync(descriptor, bytes, 0, bytes.length, page * pageBytes + meta.transaction);
     if (read !== bytes.length)
       throw new LeiniaoError('data_dir_damaged', 'a database was cut short while it was open');
-    return {
-      transaction: bytes.readBigUInt64LE(meta.transaction - meta.lastPage),
-      lastPage: Number(bytes.readBigUInt64LE(0)),
-    };
-  }) as [NewestState, NewestState];
-  return even.transaction > odd.transaction ? even : odd;
+    return bytes.readBigUInt64LE(0);
+  }) as [bigint, bigint];
+  return even > odd ? even : odd;
 }
 
 /**

@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { type Database, open as openLmdb, type RootDatabase, type Transaction } from 'lmdb';
 import { limits } from '../config.js';
 import { LeiniaoError, type StartErrorCode } from '../errors.js';
-import { checkDatabaseFile, finishFailedCommit, type NewestState, newestState } from './lmdb-check.js';
+import { checkDatabaseFile, finishFailedCommit, newestTransaction } from './lmdb-check.js';
 import { pageBytes, type TableName, tables } from './lmdb-layout.js';
 
 /** LMDB's own name for the file in an environment's folder. */
@@ -150,12 +150,10 @@ function codeOf(cause: unknown): StartErrorCode {
  * newest commit is still there then, and whoever opens the file anew finds it.
  *
  * @param descriptor of the database's file
- * @returns the state that it goes on from
  * @throws LeiniaoError `data_dir_unwritable`
  */
-export function requireNewest(environment: Environment, descriptor: number): NewestState {
-  const newest = newestState(descriptor);
-  if (BigInt(environment.getWriteTxnId()) === newest.transaction + 1n) return newest;
+export function requireNewest(environment: Environment, descriptor: number): void {
+  if (BigInt(environment.getWriteTxnId()) === newestTransaction(descriptor) + 1n) return;
   const message =
     'a store was opened by another process in the moment of a commit, and has to be opened again';
   throw new LeiniaoError('data_dir_unwritable', message);
@@ -182,14 +180,12 @@ export function requireDatabase(path: string): void {
  * Checks that the disk of an environment has room for `bytes` more. To be called before every write: an LMDB that meets
  * a full disk in the middle of one has been seen to damage the memory of its process.
  *
- * @returns how many bytes are free beside those
  * @throws LeiniaoError `data_dir_full`
  */
-export function requireRoom(path: string, bytes: number): number {
+export function requireRoom(path: string, bytes: number): void {
   const { bavail, bsize } = statfsSync(path);
-  const spareBytes = bavail * bsize - bytes - limits.storeRoomBytes;
-  if (spareBytes < 0) throw new LeiniaoError('data_dir_full', `no space is left on the disk of ${path}`);
-  return spareBytes;
+  if (bavail * bsize >= bytes + limits.storeRoomBytes) return;
+  throw new LeiniaoError('data_dir_full', `no space is left on the disk of ${path}`);
 }
 
 /** Entries of a database as it is now. LMDB keeps the number apart from the entries themselves. */

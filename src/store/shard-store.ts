@@ -1,6 +1,7 @@
 /**
  * A shard's store under the three durabilities: `write` seals the batch and makes it as durable as an
- * acknowledgement under this mode claims. Owned by the shard's thread.
+ * acknowledgement under this mode claims, in the journal's tail; `flush` brings what gathered there to LMDB, in one
+ * transaction. Owned by the shard's thread.
  */
 import { join } from 'node:path';
 import { type Durability, limits } from '../config.js';
@@ -9,8 +10,9 @@ import type { Batch } from './batch.js';
 import { commitLayout, hashBytes } from './batch.js';
 import { type Commit, follow } from './chain.js';
 import { Journal } from './journal.js';
-import { requireDatabase } from './lmdb.js';
-import { putTailAside, type TailContent, TailFile, tailFile } from './tail.js';
+import { requireDatabase, requireRoom } from './lmdb.js';
+import { putTailAside, TailFile, tailFile } from './tail.js';
+import { holdsLater, numberOf, type TailContent } from './tail-content.js';
 
 export interface ShardStoreOptions {
   /** The shard's folder. */
@@ -24,18 +26,25 @@ export interface ShardStoreOptions {
   readonly flushDelayMs: number;
 }
 
+/** What is open of a store. */
+interface Files {
+  readonly path: string;
+  readonly journal: Journal;
+  readonly tail: TailFile;
+  /** Whether `write` waits for the disk. */
+  readonly flushes: boolean;
+  /** The longest that a record is in the tail only. */
+  readonly flushDelayMs: number;
+}
+
 export class ShardStore {
-  readonly #journal: Journal | undefined;
-  readonly #tail: TailFile | undefined;
-  readonly #flushDelayMs: number;
+  readonly #files: Files | undefined;
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
   #flushAtMs = Number.POSITIVE_INFINITY;
 
-  private constructor(journal: Journal | undefined, tail: TailFile | undefined, flushDelayMs: number) {
-    this.#journal = journal;
-    this.#tail = tail;
-    this.#flushDelayMs = flushDelayMs;
+  private constructor(files: Files | undefined) {
+    this.#files = files;
   }
 
   /**
@@ -51,34 +60,33 @@ export class ShardStore {
     visit: (commit: Commit) => void,
     whenRead: (lastTimeMs: number) => void = () => undefined,
   ): Promise<ShardStore> {
-    if (options.durability === 'memory') {
+    const { path, storeId, shard, durability } = options;
+    if (durability === 'memory') {
       whenRead(0);
-      return new ShardStore(undefined, undefined, 0);
+      return new ShardStore(undefined);
     }
-    const { path, storeId, shard } = options;
     if (options.existing) requireDatabase(path);
     const journal = await Journal.open({ path, storeId, shard, visit });
     try {
-      return withTail(journal, options, visit, whenRead);
+      takeIn(journal, path, visit, whenRead);
+      const tail = TailFile.create(join(path, tailFile), durability);
+      const flushes = durability === 'fsync';
+      const flushDelayMs = flushes ? limits.tailDelayMs : options.flushDelayMs;
+      return new ShardStore({ path, journal, tail, flushes, flushDelayMs });
     } catch (error) {
       await journal.close();
       throw error;
     }
   }
 
-  /** @internal */
-  static of(journal: Journal, tail: TailFile | undefined, flushDelayMs: number): ShardStore {
-    return new ShardStore(journal, tail, flushDelayMs);
-  }
-
   /** Time of the newest commit, ms since the epoch; 0 for none. */
   get lastTimeMs(): number {
-    return this.#journal?.head.timeMs ?? 0;
+    return this.#files?.journal.head.timeMs ?? 0;
   }
 
   /** Whether `write` waits for the disk. */
   get flushes(): boolean {
-    return this.#journal !== undefined && this.#tail === undefined;
+    return this.#files?.flushes ?? false;
   }
 
   /** When `flush` is due, by the clock that `write` was given; `Infinity` when nothing waits. */
@@ -95,40 +103,50 @@ export class ShardStore {
    * @throws whatever the disk reports: the shard must stop, and never try again in place
    */
   write(batch: Batch, timeMs: number, clockMs: number): void {
-    const journal = this.#journal;
-    if (journal !== undefined) {
-      const { head } = journal;
+    if (this.#files !== undefined) {
+      const { head } = this.#files.journal;
       const record = batch.seal(head.number + 1, timeMs, head.nextSequence, head.hash);
-      if (this.#tail === undefined) {
-        journal.append(head.number + 1, [record]);
-      } else {
-        this.#tail.append(record);
-        this.#pending.push(Uint8Array.prototype.slice.call(record));
-        this.#pendingBytes += record.length;
-        this.#flushAtMs = Math.min(this.#flushAtMs, clockMs + this.#flushDelayMs);
-      }
+      this.#store(this.#files, record, clockMs);
       head.number += 1;
       head.nextSequence += batch.count;
       head.timeMs = timeMs;
       head.hash = Buffer.from(record.subarray(commitLayout.hash * 4, commitLayout.hash * 4 + hashBytes));
-      if (this.#pendingBytes >= limits.storePendingBytesMax) this.flush();
     }
     batch.clear();
   }
 
-  /** Brings what waits in the tail to disk. */
+  /** Stores the record that comes after the journal's head. */
+  #store(files: Files, record: Uint8Array, clockMs: number): void {
+    const { path, tail, flushes, flushDelayMs } = files;
+    if (flushes && record.length > limits.tailRecordBytesMax) {
+      this.#toLmdb(files, [...this.#pending, record]);
+      return;
+    }
+    if (tail.bytes + record.length > limits.tailBytesMax) this.flush();
+    // Twice: in the tail, which may have to grow, and later in LMDB. What it has no room for is not acknowledged.
+    requireRoom(path, this.#pendingBytes + 2 * record.length);
+    tail.append(record);
+    this.#pending.push(Uint8Array.prototype.slice.call(record));
+    this.#pendingBytes += record.length;
+    this.#flushAtMs = Math.min(this.#flushAtMs, clockMs + flushDelayMs);
+  }
+
+  /** Brings what waits in the tail to LMDB. */
   flush(): void {
-    const journal = this.#journal;
-    if (journal === undefined || this.#tail === undefined || this.#pending.length === 0) return;
-    journal.append(journal.head.number - this.#pending.length + 1, this.#pending);
+    if (this.#files !== undefined && this.#pending.length > 0) this.#toLmdb(this.#files, this.#pending);
+  }
+
+  /** @param records those that wait, and what comes after them */
+  #toLmdb({ journal, tail }: Files, records: readonly Uint8Array[]): void {
+    journal.append(journal.head.number - this.#pending.length + 1, records);
     this.#pending = [];
     this.#pendingBytes = 0;
     this.#flushAtMs = Number.POSITIVE_INFINITY;
     // Only now: a crash between the two leaves records that are in LMDB already, and recovery skips those.
-    this.#tail.clear();
+    tail.clear();
   }
 
-  /** Brings everything to disk and closes. */
+  /** Brings everything to LMDB and closes. */
   async close(): Promise<void> {
     try {
       this.flush();
@@ -140,44 +158,40 @@ export class ShardStore {
   /** Closes without writing anything more: after a failure, what is on disk is what recovery has to start from. */
   async abandon(): Promise<void> {
     try {
-      this.#tail?.close();
+      this.#files?.tail.close();
     } finally {
-      await this.#journal?.close();
+      await this.#files?.journal.close();
     }
   }
 }
 
-/** Takes in what the tail has, and opens it anew where this durability writes one. */
-function withTail(
+/** Takes what the tail in a shard's folder has into the journal. */
+function takeIn(
   journal: Journal,
-  { path, durability, flushDelayMs }: ShardStoreOptions,
+  path: string,
   visit: (commit: Commit) => void,
   whenRead: (lastTimeMs: number) => void,
-): ShardStore {
-  const tailPath = join(path, tailFile);
+): void {
   const firstNumber = journal.head.number + 1;
-  const { records, whole } = followTail(journal, TailFile.read(tailPath), visit);
+  const content = TailFile.read(join(path, tailFile));
+  const { records, whole } = followTail(journal, content, visit);
+  if (content.durability === 'fsync') requireNoneLater(content, path, journal.head.number + 1);
   whenRead(journal.head.timeMs);
   if (records.length > 0) journal.append(firstNumber, records);
   // Orders may have been acknowledged that are not in the journal: whoever looks for them should find what there is.
   if (!whole) putTailAside(path, journal.head.number + 1);
-  const tail = new TailFile(tailPath);
-  tail.clear();
-  if (durability === 'commit') return ShardStore.of(journal, tail, flushDelayMs);
-  tail.close();
-  return ShardStore.of(journal, undefined, 0);
 }
 
 /** The tail's records that LMDB lacks, up to the first that does not continue the chain, and whether that is all it has. */
 function followTail(
   { head }: Journal,
-  { records, tornBytes }: TailContent,
+  content: TailContent,
   visit: (commit: Commit) => void,
 ): { readonly records: readonly Buffer[]; readonly whole: boolean } {
   const firstNumber = head.number + 1;
   const followed: Buffer[] = [];
-  for (const record of records) {
-    if (record.readUInt32LE(commitLayout.number * 4) < firstNumber) continue;
+  for (const record of content.records) {
+    if (numberOf(record) < firstNumber) continue;
     let commit: Commit;
     try {
       commit = follow(head, record);
@@ -189,5 +203,17 @@ function followTail(
     visit(commit);
     followed.push(record);
   }
-  return { records: followed, whole: tornBytes === 0 };
+  return { records: followed, whole: content.ends };
+}
+
+/**
+ * Checks that no commit of durability `fsync` comes after one that is not there. The last one in a tail may be torn, because
+ * it was not acknowledged; one before it was.
+ *
+ * @throws LeiniaoError `data_dir_damaged`
+ */
+function requireNoneLater(content: TailContent, path: string, missing: number): void {
+  if (!holdsLater(content, missing)) return;
+  const message = `${join(path, tailFile)}: commit ${missing} cannot be read, and later ones are there`;
+  throw new LeiniaoError('data_dir_damaged', message);
 }

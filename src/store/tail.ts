@@ -1,26 +1,34 @@
 /**
- * The write-behind tail of durability `commit`: records handed to the operating system but not yet in LMDB. They
- * outlive the process, not a power cut; then the hash chain tells how far the file can be believed. Owned by the
- * shard's thread.
+ * The file of a journal's tail, which is written over again and again: a commit of durability `fsync` waits for one flush
+ * of blocks that the file has already, where LMDB flushes the data and then its meta page; one of durability `commit`
+ * waits for none. Owned by the shard's thread.
  */
 import {
   closeSync,
+  constants,
   existsSync,
-  fstatSync,
+  fdatasyncSync,
+  fsyncSync,
   ftruncateSync,
   openSync,
   readFileSync,
   rmSync,
   writeSync,
+  writevSync,
 } from 'node:fs';
-import { join } from 'node:path';
-import { commitHeadBytes, commitLayout } from './batch.js';
+import { dirname, join } from 'node:path';
+import type { Durability } from '../config.js';
+import { LeiniaoError } from '../errors.js';
 import { diskError, syncDir, writeDurably } from './durable-file.js';
 import { requireRoom } from './lmdb.js';
+import { emptyTail, type TailContent, tailBlockBytes, tailBlocks, tailContent } from './tail-content.js';
 
 /** In a shard's folder. */
 export const tailFile = 'tail.bin';
 const tornPrefix = `${tailFile}.torn-`;
+
+/** Behind a record: what fills its last block up, and the block that ends the tail. */
+const zeros = Buffer.alloc(2 * tailBlockBytes);
 
 /**
  * Puts the tail in a shard's folder aside, in a file of its own. It is on disk when this returns.
@@ -45,22 +53,35 @@ export function putTailAside(path: string, commit: number): void {
   syncDir(path);
 }
 
-/** What is in a tail file. */
-export interface TailContent {
-  /** Oldest first, up to the first that is incomplete. */
-  readonly records: Buffer[];
-  /** Bytes behind them. */
-  readonly tornBytes: number;
-}
-
 export class TailFile {
   readonly #descriptor: number;
+  readonly #flushes: boolean;
+  /** Where the next record goes, in bytes. */
+  #end = tailBlockBytes;
 
-  /** @throws LeiniaoError `data_dir_unwritable` or `data_dir_full` */
-  constructor(path: string) {
+  private constructor(descriptor: number, flushes: boolean) {
+    this.#descriptor = descriptor;
+    this.#flushes = flushes;
+  }
+
+  /**
+   * Makes the tail at `path` anew, with nothing in it. It is on disk when this returns.
+   *
+   * @param durability what `append` waits for
+   * @throws LeiniaoError `data_dir_unwritable` or `data_dir_full`
+   */
+  static create(path: string, durability: Durability): TailFile {
+    let descriptor: number | undefined;
     try {
-      this.#descriptor = openSync(path, 'a+');
+      descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o666);
+      // All of it: what is left of a history that was given up must not be taken for a part of the next one.
+      ftruncateSync(descriptor, 0);
+      writeAll(descriptor, emptyTail(durability), 0);
+      fsyncSync(descriptor);
+      syncDir(dirname(path));
+      return new TailFile(descriptor, durability === 'fsync');
     } catch (cause) {
+      if (descriptor !== undefined) closeSync(descriptor);
       throw diskError(path, cause);
     }
   }
@@ -68,46 +89,79 @@ export class TailFile {
   /**
    * What is in a tail file; nothing if there is none.
    *
-   * @throws LeiniaoError `data_dir_unwritable` where it cannot be read
+   * @throws LeiniaoError `data_dir_unwritable` where it cannot be read, `data_dir_damaged` where it is no tail
    */
   static read(path: string): TailContent {
     let bytes: Buffer;
     try {
       bytes = readFileSync(path);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { records: [], tornBytes: 0 };
-      throw diskError(path, error);
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw diskError(path, error);
+      bytes = Buffer.alloc(0);
     }
-    const records: Buffer[] = [];
-    let at = 0;
-    while (at + commitHeadBytes <= bytes.length) {
-      const words = bytes.readUInt32LE(at + commitLayout.words * 4);
-      const end = at + commitHeadBytes + words * 4;
-      if (end > bytes.length) break;
-      records.push(bytes.subarray(at, end));
-      at = end;
+    try {
+      return tailContent(bytes);
+    } catch (cause) {
+      throw new LeiniaoError('data_dir_damaged', `${path}: ${(cause as Error).message}`, { cause });
     }
-    return { records, tornBytes: bytes.length - at };
   }
 
-  /** Hands a record to the operating system. */
+  /**
+   * Adds a record. When this returns it is on disk (`fsync`), or with the operating system.
+   *
+   * @throws whatever the disk reports: nothing was added then
+   */
   append(record: Uint8Array): void {
-    let written = 0;
+    const end = this.#end + tailBlocks(record) * tailBlockBytes;
     try {
-      while (written < record.length) written += writeSync(this.#descriptor, record, written);
+      this.#write(record, end + tailBlockBytes);
+      if (this.#flushes) fdatasyncSync(this.#descriptor);
     } catch (error) {
-      // Half a record would look like what a power cut leaves, and nobody was promised the other half.
-      ftruncateSync(this.#descriptor, fstatSync(this.#descriptor).size - written);
+      this.#takeBack();
       throw error;
     }
+    this.#end = end;
   }
 
-  /** Forgets every record: they are in LMDB now. */
+  /** Writes a record at the end, and zeros from there to byte `until`. */
+  #write(record: Uint8Array, until: number): void {
+    let at = this.#end;
+    const recordEnd = at + record.length;
+    const fill = zeros.subarray(0, until - recordEnd);
+    at += writevSync(this.#descriptor, [record, fill], at);
+    if (at < recordEnd) at = writeAll(this.#descriptor, record.subarray(at - this.#end), at);
+    if (at < until) writeAll(this.#descriptor, fill.subarray(at - recordEnd), at);
+  }
+
+  /** Ends the tail where it ended: half a record would look like what a power cut leaves, and nobody was promised it. */
+  #takeBack(): void {
+    try {
+      writeAll(this.#descriptor, zeros.subarray(0, tailBlockBytes), this.#end);
+    } catch {
+      // Then it looks like that. What failed before is what counts.
+    }
+  }
+
+  /** How long the file has to be for what is in it. */
+  get bytes(): number {
+    return this.#end + tailBlockBytes;
+  }
+
+  /** Forgets every record: they are in LMDB now. The next one is written over the first. */
   clear(): void {
-    ftruncateSync(this.#descriptor, 0);
+    this.#end = tailBlockBytes;
   }
 
   close(): void {
     closeSync(this.#descriptor);
   }
+}
+
+/** Returns where it ended. */
+function writeAll(descriptor: number, bytes: Uint8Array, at: number): number {
+  let written = 0;
+  while (written < bytes.length) {
+    written += writeSync(descriptor, bytes, written, bytes.length - written, at + written);
+  }
+  return at + written;
 }

@@ -1,15 +1,15 @@
-/** What the auditor makes of folders: those it cannot audit, those that lack a part, and the tail of durability commit. */
+/** What the auditor makes of folders: those it cannot audit, those that lack a part, and the tail. */
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import {
-  appendFileSync,
+import fs, {
   chmodSync,
   closeSync,
   mkdirSync,
   openSync,
   readSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
   writeSync,
@@ -20,11 +20,14 @@ import timers from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { audit } from '../../dist/audit/audit.js';
 import { CannotAudit } from '../../dist/audit/cannot-audit.js';
+import { tailReadingsMax } from '../../dist/audit/contract.js';
+import { readTail } from '../../dist/audit/tail.js';
 import { limits } from '../../dist/config.js';
 import { Journal } from '../../dist/store/journal.js';
 import { openEnvironment, tableOptions } from '../../dist/store/lmdb.js';
 import { storeId } from '../support/commits.js';
 import { ForgedJournal, opensMs, writeFolder } from '../support/forged-folder.js';
+import { startsOf, tailOf } from '../support/tails.js';
 import { tempDir } from '../support/temp-dir.js';
 
 /** The auditor looks again, after a pause, at a database that looks damaged: what happens in each pause. */
@@ -47,12 +50,12 @@ afterEach(() => {
 });
 
 describe('there is nothing to audit', () => {
-  const description = { format: 2, storeId, shards: 1, complete: true };
+  const description = { format: 3, storeId, shards: 1, complete: true };
 
   test.each<[string, RegExp, (path: string) => void]>([
     ['where there is no folder', /there is no /, (path) => rmSync(path, { recursive: true })],
     ['in an empty folder', /not a leiniao data folder: it has no leiniao\.json/, () => undefined],
-    ['in one of a later format', /data format 3/, (path) => write(path, { ...description, format: 3 })],
+    ['in one of a later format', /data format 4/, (path) => write(path, { ...description, format: 4 })],
     [
       'in one whose description is no JSON',
       /is not JSON/,
@@ -169,7 +172,7 @@ describe('a part that is missing', () => {
 
   test('is worth a note in a folder that was never finished', async () => {
     const path = tempDir();
-    write(path, { format: 2, storeId, shards: 2, complete: false });
+    write(path, { format: 3, storeId, shards: 2, complete: false });
     const { verdict, notes } = await audit(path);
     expect(verdict).toBe('sound');
     expect(notes[0]).toMatch(/the folder is being made/);
@@ -178,7 +181,7 @@ describe('a part that is missing', () => {
 
   test('is wrong where it is damaged, finished or not', async () => {
     const path = await folder();
-    write(path, { format: 2, storeId, shards: 1, complete: false });
+    write(path, { format: 3, storeId, shards: 1, complete: false });
     writeFileSync(join(path, 'shard-000/data.mdb'), 'no database');
     const { verdict, findings } = await audit(path);
     expect(verdict).toBe('wrong');
@@ -235,37 +238,134 @@ describe('a tail', () => {
     return journal.records;
   };
 
-  async function auditOf(...tail: Buffer[]) {
+  async function auditOf(tail: Buffer) {
     const path = await folder();
-    appendFileSync(join(path, 'shard-000/tail.bin'), Buffer.concat(tail));
+    writeFileSync(join(path, 'shard-000/tail.bin'), tail);
     return await audit(path);
   }
 
-  test('goes on where LMDB ends', async () => {
-    const report = await auditOf(...five().slice(2));
+  test.each(['fsync', 'commit'] as const)('of durability %s goes on where LMDB ends', async (durability) => {
+    const report = await auditOf(tailOf(five().slice(2), durability));
     expect(report).toMatchObject({ verdict: 'sound', notes: [] });
     expect(report.shards[0]).toMatchObject({ commits: 5, tailCommits: 3, orders: { held: 0, confirmed: 3 } });
   });
 
   test('may begin with what LMDB has', async () => {
-    const report = await auditOf(...five());
+    const report = await auditOf(tailOf(five()));
     expect(report.notes).toEqual([]);
     expect(report.shards[0]).toMatchObject({ commits: 5, tailCommits: 3 });
   });
 
-  test.each([1, 50, 95, 96, 100])('that is torn %i bytes into a record is worth a note', async (length) => {
-    const [, , third, fourth] = five();
-    const report = await auditOf(third!, fourth!.subarray(0, length));
-    expect(report.verdict).toBe('sound');
-    expect(report.notes).toEqual([`shard 0: the tail ends with ${length} bytes that are no whole record`]);
-    expect(report.shards[0]).toMatchObject({ commits: 3, tailCommits: 1 });
+  test.each([0, 4_096, 8_192])('of %i bytes in which nothing ever was is empty', async (bytes) => {
+    const report = await auditOf(Buffer.alloc(bytes));
+    expect(report).toMatchObject({ verdict: 'sound', notes: [] });
+    expect(report.shards[0]).toMatchObject({ commits: 2, tailCommits: 0 });
   });
 
-  test('whose records do not chain is worth a note', async () => {
+  const cuts = [1, 50, 95, 96, 100].flatMap((length) => [
+    [length, 'fsync'] as const,
+    [length, 'commit'] as const,
+  ]);
+  test.each(cuts)('that is torn %i bytes into a record is worth a note (%s)', async (length, durability) => {
+    const [, , third, fourth] = five();
+    const tail = tailOf([third!, fourth!.subarray(0, length), Buffer.alloc(0)], durability);
+    for (const torn of [tail, tail.subarray(0, startsOf([third!])[1]! + length)]) {
+      const report = await auditOf(torn);
+      expect(report.verdict).toBe('sound');
+      expect(report.notes).toEqual([
+        expect.stringMatching(/^shard 0: the tail ends after commit 3: what follows/),
+      ]);
+      expect(report.shards[0]).toMatchObject({ commits: 3, tailCommits: 1 });
+    }
+  });
+
+  test('of durability commit whose records do not chain is worth a note', async () => {
     const [, , third, , fifth] = five();
-    const report = await auditOf(third!, fifth!);
+    const report = await auditOf(tailOf([third!, fifth!]));
     expect(report.verdict).toBe('sound');
-    expect(report.notes[0]).toMatch(/the tail ends after commit 3: 1 more of its records do not continue/);
+    expect(report.notes[0]).toMatch(/the tail ends after commit 3: what follows does not continue the chain/);
+  });
+
+  test.each(['missing', 'altered', 'zeros'])(
+    'of durability fsync with a commit %s and a later one is wrong: that was acknowledged after it',
+    async (how) => {
+      const [, , third, fourth, fifth] = five();
+      const altered = Buffer.from(fourth!);
+      altered[100]! ^= 1;
+      const others = { missing: [], altered: [altered], zeros: [Buffer.alloc(4_096)] }[how]!;
+      const report = await auditOf(tailOf([third!, ...others, fifth!], 'fsync'));
+      expect(report.verdict).toBe('wrong');
+      expect(report.findings[0]).toMatchObject({
+        ...{ shard: 0, commit: 4 },
+        text: 'the tail cannot give it, and has later ones',
+      });
+    },
+  );
+
+  test.each([
+    ['is too short', tailOf([]).subarray(0, 15)],
+    ['has another format', tailOf([]).fill(2, 8, 9)],
+    ['is no tail', Buffer.alloc(8_192, 7)],
+  ])('whose head %s may hide something', async (_, tail) => {
+    const report = await auditOf(tail);
+    expect(report.findings[0]).toMatchObject({
+      shard: 0,
+      commit: 3,
+      text: expect.stringContaining('tail.bin'),
+    });
+  });
+
+  describe('that an engine writes to while it is read', () => {
+    const [, , third, fourth, fifth] = five();
+    const half = tailOf([third!, fourth!.subarray(0, 100)], 'fsync');
+
+    /** Reads a tail whose content changes before every reading of it. */
+    async function readWhile(contents: readonly Buffer[]) {
+      const path = await folder();
+      const file = join(path, 'shard-000/tail.bin');
+      let readings = 0;
+      writeFileSync(file, contents[0]!);
+      vi.spyOn(fs, 'fstatSync').mockImplementation(() => {
+        writeFileSync(file, contents[Math.min(readings++, contents.length - 1)]!);
+        return { size: statSync(file).size } as ReturnType<typeof fs.fstatSync>;
+      });
+      syncBuiltinESMExports();
+      const tail = readTail(file);
+      return { records: tail.records.length, ends: tail.ends, readings };
+    }
+
+    test('is read again until its last record is whole', async () => {
+      expect(await readWhile([half, half, tailOf([third!, fourth!], 'fsync')])).toEqual({
+        ...{ records: 2, ends: true, readings: 3 },
+      });
+    });
+
+    test('and is taken as it is where that does not change', async () => {
+      expect(await readWhile([half])).toMatchObject({ readings: tailReadingsMax });
+    });
+
+    test('is read again where it has begun again meanwhile, and not for ever', async () => {
+      const path = await folder();
+      const file = join(path, 'shard-000/tail.bin');
+      const generations = [tailOf([third!, fourth!], 'fsync'), tailOf([fifth!], 'fsync')];
+      let begun = 0;
+      let until = 3;
+      writeFileSync(file, generations[0]!);
+      const readSync = fs.readSync;
+      vi.spyOn(fs, 'readSync').mockImplementation(((
+        ...args: [descriptor: number, bytes: Buffer, offset: number, length: number, at: number]
+      ) => {
+        const read = readSync(...args);
+        // Between the reading of all and the look at the first record.
+        if (args[4] === 0 && begun < until) writeFileSync(file, generations[++begun % 2]!);
+        return read;
+      }) as typeof fs.readSync);
+      syncBuiltinESMExports();
+      expect(readTail(file).records).toEqual([fifth]);
+      expect(begun).toBe(3);
+      until = Number.POSITIVE_INFINITY;
+      expect(() => readTail(file)).toThrow(/is written over too fast to be read/);
+    });
   });
 
   test('that an engine put aside is worth a note', async () => {
@@ -280,7 +380,7 @@ describe('a tail', () => {
   test('with a wrong entry in the chain is wrong', async () => {
     const journal = new ForgedJournal().begin();
     journal.commit(opensMs + 20_000, (entries) => entries.settle('confirmed', 0).settle('cancelled', 0));
-    const report = await auditOf(...journal.records.slice(2));
+    const report = await auditOf(tailOf(journal.records.slice(2)));
     expect(report.findings[0]).toMatchObject({ shard: 0, commit: 3, entry: 2, type: 'cancelled' });
   });
 });

@@ -260,6 +260,8 @@ describe('a shard that cannot be recovered', () => {
       Array.from({ length: 100 }, (_, i) => ({ sale: 's', sku: 'a', buyer: `u-${from + i}` }));
     for (let from = 0; from < 800; from += 100)
       expect((await parts.desk.placeMany(batch(from))).accepted).toBe(100);
+    const data = join(parts.pathOf(shard), 'data.mdb');
+    await until('the orders to be in LMDB', () => readFileSync(data).includes('u-799'));
     scribble(parts.pathOf(shard));
     await parts.crash(shard);
     await until('the second failure', () => parts.failures.length === 2);

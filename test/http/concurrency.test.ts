@@ -257,8 +257,9 @@ describe('when more is asked than can be in flight', () => {
       ...['--in-flight-max', `${inFlightMax}`, '--reply-deadline-ms', '20000'],
       ...['--shards', '1', '--data-dir', dataDir],
     );
-    await api.put('s', { skus: [{ sku: 'a', stock: 100_000 }] });
-    return { api, store: await stallShard(dataDir) };
+    for (const sale of ['s', 'stalling']) await api.put(sale, { skus: [{ sku: 'a', stock: 100_000 }] });
+    const order = () => api.order('stalling', { sku: 'a', buyer: 'b' });
+    return { api, store: await stallShard(dataDir, order) };
   }
 
   test('the rest is refused at once as overloaded, and afterwards everyone gets one order', async () => {

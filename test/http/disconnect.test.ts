@@ -155,8 +155,9 @@ describe('clients vanish', () => {
 
   test('while their orders wait for the disk: the orders stand, and the slots are free again', async () => {
     const buyers = names(inFlightMax);
-    await openSale('waiting');
-    const store = await stallShard(dataDir);
+    for (const sale of ['waiting', 'stalling']) await openSale(sale);
+    const order = () => exchange(port, orderBytes('stalling', 'b', 'k'));
+    const store = await stallShard(dataDir, order);
     const open = await Promise.all(buyers.map(() => RawConnection.open(port)));
     await Promise.all(open.map((connection, i) => connection.send(orderBytes('waiting', buyers[i]!, 'k'))));
     // The server reads in the order in which requests arrive: once it answers a later one it has read all of these.

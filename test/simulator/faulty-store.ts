@@ -1,14 +1,15 @@
 /** A shard's real store, with failures where the simulation asks for them. */
-import { closeSync, fstatSync, ftruncateSync, openSync } from 'node:fs';
+import { truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LoopStore } from '#dist/shard/loop.js';
 import type { Batch } from '#dist/store/batch.js';
 import type { ShardStore } from '#dist/store/shard-store.js';
+import { TailFile, tailFile } from '#dist/store/tail.js';
 import { type Failure, InjectedFault } from './world.js';
 
 /**
  * `before`: nothing of the batch gets anywhere. `after`: it is stored, and its shard dies before it can say so. `torn`:
- * with durability `commit`, the end of its record is missing.
+ * the end of its record is missing.
  */
 export type StoreFault = 'before' | 'after' | 'torn';
 
@@ -46,7 +47,7 @@ export class FaultyStore implements LoopStore {
   }
 
   write(batch: Batch, timeMs: number, clockMs: number): void {
-    this.#failing(() => this.#store.write(batch, timeMs, clockMs), !this.flushes);
+    this.#failing(() => this.#store.write(batch, timeMs, clockMs), true);
   }
 
   flush(): void {
@@ -75,12 +76,12 @@ export class FaultyStore implements LoopStore {
   async abandon(): Promise<void> {
     await this.#store.abandon();
     if (!this.#torn) return;
-    const file = openSync(join(this.#path, 'tail.bin'), 'r+');
-    const { size } = fstatSync(file);
-    const left = Math.max(0, size - Math.min(this.tornBytes, tornBytesMax));
-    ftruncateSync(file, left);
-    closeSync(file);
-    this.#onFailure(left < size ? 'torn faults' : 'after faults');
+    const file = join(this.#path, tailFile);
+    const { bytes, records } = TailFile.read(file);
+    const last = records.at(-1)!;
+    const end = last.byteOffset - bytes.byteOffset + last.length;
+    truncateSync(file, end - Math.min(this.tornBytes, tornBytesMax));
+    this.#onFailure('torn faults');
   }
 
   async close(): Promise<void> {

@@ -22,7 +22,7 @@ import { within } from '../support/until.js';
 const meta = 'leiniao.json';
 const storeId = '00112233445566778899aabbccddeeff';
 /** A description in which nothing is wrong. */
-const whole = { format: 2, storeId, shards: 2, complete: false };
+const whole = { format: 3, storeId, shards: 2, complete: false };
 
 const open = (path: string, shards?: number) => DataDir.open({ path, shards, shardsDefault: 3 });
 
@@ -194,15 +194,15 @@ describe('a folder is refused and left untouched', () => {
     ['without a store id', meta, JSON.stringify({ ...whole, storeId: undefined }), damaged],
     ['with a store id that is none', meta, JSON.stringify({ ...whole, storeId: 'x' }), damaged],
     ['without a number of shards', meta, JSON.stringify({ ...whole, shards: undefined }), damaged],
-    ['with half a shard', meta, JSON.stringify({ format: 2, storeId, shards: 1.5 }), damaged],
-    ['with no shards', meta, JSON.stringify({ format: 2, storeId, shards: 0 }), damaged],
+    ['with half a shard', meta, JSON.stringify({ format: 3, storeId, shards: 1.5 }), damaged],
+    ['with no shards', meta, JSON.stringify({ format: 3, storeId, shards: 0 }), damaged],
     [
       'with more shards than there can be',
       meta,
-      JSON.stringify({ format: 2, storeId, shards: 129 }),
+      JSON.stringify({ format: 3, storeId, shards: 129 }),
       damaged,
     ],
-    ['of a later version', meta, JSON.stringify({ format: 3, whatever: true }), 'data_dir_version'],
+    ['of a later version', meta, JSON.stringify({ format: 4, whatever: true }), 'data_dir_version'],
     ['of no version', meta, JSON.stringify({ ...whole, format: 0 }), 'data_dir_version'],
   ])('%s', async (_, name, content, code) => {
     const path = tempDir();

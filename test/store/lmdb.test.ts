@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Journal } from '../../dist/store/journal.js';
 import { lmdbFailure } from '../../dist/store/lmdb.js';
+import { newestTransaction } from '../../dist/store/lmdb-check.js';
 import { openSnapshot } from '../../dist/store/lmdb-snapshot.js';
 import { chain, storeId } from '../support/commits.js';
 import { bytesInUse, changed, data, journalOf, openAll } from '../support/journals.js';
@@ -78,6 +79,19 @@ test('a database without one of its two meta pages is refused: the newest commit
   for (const result of openAll(paths)) expect(result).toMatchObject({ code: 'data_dir_damaged' });
 });
 
+test('the newest transaction is the newer of two, whichever of the two pages it is on', async () => {
+  const path = tempDir();
+  const journal = await Journal.open({ path, storeId, shard: 0, visit: () => undefined });
+  const file = openSync(data(path), 'r');
+  for (const [i, record] of chain([10, 3_000, 10, 3_000]).entries()) {
+    const before = newestTransaction(file);
+    journal.append(i + 1, [record]);
+    expect(newestTransaction(file)).toBe(before + 1n);
+  }
+  closeSync(file);
+  await journal.close();
+});
+
 describe('a commit whose last write failed', () => {
   // The meta pages: page 0 and 1; the transaction stands at byte 152 of each, the last page of the file at 144.
   const transactionOf = (bytes: Buffer, page: number) => bytes.readBigUInt64LE(page * 4_096 + 152);
@@ -88,10 +102,12 @@ describe('a commit whose last write failed', () => {
     const bytes = readFileSync(data(path));
     const newest = transactionOf(bytes, 0) > transactionOf(bytes, 1) ? 0 : 1;
     // What LMDB leaves: the page says that it is of the transaction before last, and knows no more of the file than that.
-    const failed = changed(bytes, [
+    const page = changed(bytes, [
       [newest * 4_096 + 152, transactionOf(bytes, newest) - 2n],
       [newest * 4_096 + 144, bytes.readBigUInt64LE((1 - newest) * 4_096 + 144)],
     ]);
+    // The file may be longer than what is in use.
+    const failed = Buffer.concat([page, Buffer.alloc(3 * 4_096)]);
     writeFileSync(data(path), failed);
     // Who only reads leaves it to who writes, and does not call it damage.
     await expect(openSnapshot<number>(path, 'commits')).rejects.toMatchObject({
@@ -100,7 +116,7 @@ describe('a commit whose last write failed', () => {
     });
     expect(readFileSync(data(path)).equals(failed)).toBe(true);
     expect(openAll([path])).toEqual([{ commits: 20 }]);
-    // And stays so, with the room ahead still free.
+    // And stays so, with what is behind it still free.
     expect(bytesInUse(readFileSync(data(path)))).toBe(bytesInUse(bytes));
     expect(transactionOf(readFileSync(data(path)), newest)).toBe(transactionOf(bytes, newest));
     expect(openAll([path])).toEqual([{ commits: 20 }]);

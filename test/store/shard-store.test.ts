@@ -2,28 +2,35 @@
  * The store under its three durabilities, on a real disk. A crash is a copy of the folder taken while the store is
  * open: what another process would find after kill -9.
  */
-import {
+import fs, {
+  closeSync,
   cpSync,
   existsSync,
   mkdirSync,
+  openSync,
   readFileSync,
   rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Durability } from '../../dist/config.js';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { type Durability, limits } from '../../dist/config.js';
 import { LeiniaoError } from '../../dist/errors.js';
-import { Batch } from '../../dist/store/batch.js';
+import { Batch, commitHeadBytes } from '../../dist/store/batch.js';
 import type { Commit } from '../../dist/store/chain.js';
+import { acceptedLayout } from '../../dist/store/entry.js';
 import { Journal } from '../../dist/store/journal.js';
 import { ShardStore } from '../../dist/store/shard-store.js';
 import { TailFile } from '../../dist/store/tail.js';
 import { chain, fill, storeId } from '../support/commits.js';
+import { effort } from '../support/effort.js';
 import { runs, seeded } from '../support/random.js';
+import { startsOf, tailOf } from '../support/tails.js';
 import { makeTempDir, removeTempDir } from '../support/temp-dir.js';
 
 const flushDelayMs = 50;
@@ -35,7 +42,14 @@ beforeAll(() => {
 afterAll(() => removeTempDir(folder));
 
 const newPath = () => join(folder, `shard-${folders++}`);
-const tailOf = (path: string) => join(path, 'tail.bin');
+const tailPath = (path: string) => join(path, 'tail.bin');
+
+/** The numbers of the commits that LMDB has of a folder. */
+async function numbersInLmdb(path: string): Promise<number[]> {
+  const copy = crashed(path);
+  rmSync(tailPath(copy));
+  return await numbersIn(copy);
+}
 
 async function openStore(
   path: string,
@@ -67,67 +81,116 @@ function write(store: ShardStore, count: number, timeMs: number): void {
   expect(batch.count).toBe(0);
 }
 
-test('with durability fsync a batch is in LMDB when write returns', async () => {
+describe.each(['fsync', 'commit'] as const)('with durability %s', (durability) => {
+  const delayMs = durability === 'fsync' ? limits.tailDelayMs : flushDelayMs;
+
+  test('a batch is in the tail when write returns, and in LMDB after a flush', async () => {
+    const path = newPath();
+    const store = await openStore(path, durability);
+    expect(store.flushes).toBe(durability === 'fsync');
+    expect(store.flushAtMs).toBe(Number.POSITIVE_INFINITY);
+    write(store, 2, 1_000);
+    write(store, 1, 1_020);
+    expect(store.lastTimeMs).toBe(1_020);
+    expect(store.flushAtMs).toBe(1_000 + delayMs);
+    expect(await numbersIn(crashed(path))).toEqual([1, 2]);
+    expect(await numbersInLmdb(path)).toEqual([]);
+    store.flush();
+    expect(store.flushAtMs).toBe(Number.POSITIVE_INFINITY);
+    expect(await numbersInLmdb(path)).toEqual([1, 2]);
+    expect(await numbersIn(crashed(path))).toEqual([1, 2]);
+    write(store, 1, 1_100);
+    expect(store.flushAtMs).toBe(1_100 + delayMs);
+    expect(await numbersIn(crashed(path))).toEqual([1, 2, 3]);
+    await store.close();
+    expect(await numbersIn(path)).toEqual([1, 2, 3]);
+  });
+
+  test('closing leaves nothing that is in the tail only', async () => {
+    const path = newPath();
+    const store = await openStore(path, durability);
+    write(store, 1, 1_000);
+    await store.close();
+    expect(await numbersInLmdb(path)).toEqual([1]);
+  });
+
+  test('the tail is bounded: it is brought to LMDB before its time where it would grow too long', async () => {
+    const path = newPath();
+    const store = await openStore(path, durability);
+    for (let i = 0; i < 120; i++) write(store, 8_000, 1_000);
+    expect(store.flushAtMs).toBe(1_000 + delayMs);
+    const inLmdb = await numbersInLmdb(path);
+    expect(inLmdb.length).toBeGreaterThan(50);
+    expect(inLmdb.length).toBeLessThan(120);
+    expect(statSync(tailPath(path)).size).toBeLessThanOrEqual(limits.tailBytesMax + 4_096);
+    await store.close();
+    expect(await numbersIn(path)).toHaveLength(120);
+  });
+});
+
+describe('the disk', () => {
+  const fdatasync = vi.spyOn(fs, 'fdatasyncSync');
+  beforeEach(() => {
+    fdatasync.mockClear();
+    syncBuiltinESMExports();
+  });
+  afterAll(() => {
+    fdatasync.mockRestore();
+    syncBuiltinESMExports();
+  });
+
+  test.each([
+    ['fsync', 1],
+    ['commit', 0],
+  ] as const)('with durability %s is waited for %i times a batch', async (durability, times) => {
+    const store = await openStore(newPath(), durability);
+    for (let i = 0; i < 5; i++) {
+      fdatasync.mockClear();
+      write(store, 10, 1_000 + i);
+      expect(fdatasync).toHaveBeenCalledTimes(times);
+    }
+    await store.close();
+  });
+
+  test('that does not flush a record gets it no further: it was not acknowledged, and is not there', async () => {
+    const path = newPath();
+    const store = await openStore(path, 'fsync');
+    write(store, 1, 1_000);
+    fdatasync.mockImplementationOnce(() => {
+      throw Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' });
+    });
+    expect(() => store.write(fill(batch, 1, 5_000), 1_001, 1_001)).toThrow('EIO');
+    batch.clear();
+    await store.abandon();
+    expect(await numbersIn(path)).toEqual([1]);
+    expect(existsSync(`${tailPath(path)}.torn-2`)).toBe(false);
+  });
+});
+
+function fillWithOrders(count: number): Batch {
+  const texts = new Int32Array(32).fill(0x61616161);
+  for (let i = 0; i < count; i++) batch.accepted(0, 0, 1, i, i + 1, texts, 0, 64, 16, 64);
+  return batch;
+}
+
+test('with durability fsync a large batch is in LMDB when write returns, with what waited before it', async () => {
   const path = newPath();
   const store = await openStore(path, 'fsync');
-  expect(store.flushes).toBe(true);
-  write(store, 2, 1_000);
-  write(store, 1, 1_001);
-  expect(statSync(tailOf(path)).size).toBe(0);
-  expect(await numbersIn(crashed(path))).toEqual([1, 2]);
-  expect(store.lastTimeMs).toBe(1_001);
-  await store.close();
-  expect(await numbersIn(path)).toEqual([1, 2]);
-});
-
-test('with durability commit a batch is with the operating system when write returns, and in LMDB after a flush', async () => {
-  const path = newPath();
-  const store = await openStore(path, 'commit');
-  expect(store.flushes).toBe(false);
-  expect(store.flushAtMs).toBe(Number.POSITIVE_INFINITY);
-  write(store, 2, 1_000);
-  write(store, 1, 1_020);
-  expect(store.flushAtMs).toBe(1_000 + flushDelayMs);
-  expect(await numbersIn(crashed(path))).toEqual([1, 2]);
-  const withoutTail = crashed(path);
-  rmSync(tailOf(withoutTail));
-  expect(await numbersIn(withoutTail)).toEqual([]);
-  store.flush();
-  expect(store.flushAtMs).toBe(Number.POSITIVE_INFINITY);
-  expect(statSync(tailOf(path)).size).toBe(0);
-  const flushed = crashed(path);
-  rmSync(tailOf(flushed));
-  expect(await numbersIn(flushed)).toEqual([1, 2]);
-  write(store, 1, 1_100);
-  expect(store.flushAtMs).toBe(1_100 + flushDelayMs);
-  await store.close();
-  expect(await numbersIn(path)).toEqual([1, 2, 3]);
-});
-
-test('with durability commit closing leaves nothing in the tail', async () => {
-  const path = newPath();
-  const store = await openStore(path, 'commit');
   write(store, 1, 1_000);
+  const tail = readFileSync(tailPath(path));
+  // An order of two texts of 64 bytes, and what each record has beside them.
+  const orderBytes = (acceptedLayout.texts + 32) * 4;
+  const fits = Math.floor((limits.tailRecordBytesMax - commitHeadBytes) / orderBytes);
+  store.write(fillWithOrders(fits), 1_001, 1_001);
+  expect(await numbersInLmdb(path)).toEqual([]);
+  store.write(fillWithOrders(fits + 1), 1_002, 1_002);
+  expect(await numbersInLmdb(path)).toEqual([1, 2, 3]);
+  expect(store.flushAtMs).toBe(Number.POSITIVE_INFINITY);
+  write(store, 1, 1_003);
+  // Over the first one.
+  expect(readFileSync(tailPath(path)).subarray(4_096, 8_192).equals(tail.subarray(4_096, 8_192))).toBe(false);
+  expect(await numbersIn(crashed(path))).toEqual([1, 2, 3, 4]);
   await store.close();
-  expect(statSync(tailOf(path)).size).toBe(0);
-  expect(await numbersIn(path)).toEqual([1]);
-});
-
-test('what waits for LMDB is bounded: a large tail is flushed before its time', async () => {
-  const path = newPath();
-  const store = await openStore(path, 'commit');
-  let largest = 0;
-  let flushes = 0;
-  for (let i = 0; i < 120; i++) {
-    write(store, 8_000, 1_000);
-    const { size } = statSync(tailOf(path));
-    if (size === 0) flushes += 1;
-    largest = Math.max(largest, size);
-  }
-  expect(flushes).toBeGreaterThan(0);
-  expect(largest).toBeLessThan(4.5 * 1024 * 1024);
-  await store.close();
-  expect(await numbersIn(path)).toHaveLength(120);
 });
 
 test('a tail or a database that cannot be looked at is said to be that', async () => {
@@ -139,10 +202,10 @@ test('a tail or a database that cannot be looked at is said to be that', async (
   });
   const path = newPath();
   await (await openStore(path, 'commit')).close();
-  rmSync(tailOf(path));
-  mkdirSync(tailOf(path));
-  await expect(open(path)).rejects.toMatchObject(unwritable(tailOf(path)));
-  rmSync(tailOf(path), { recursive: true });
+  rmSync(tailPath(path));
+  mkdirSync(tailPath(path));
+  await expect(open(path)).rejects.toMatchObject(unwritable(tailPath(path)));
+  rmSync(tailPath(path), { recursive: true });
   await (await open(path)).close();
   const data = join(path, 'data.mdb');
   rmSync(data);
@@ -176,9 +239,10 @@ test('a store goes on with the time and the number of its last commit, the tail�
 });
 
 describe('a tail', () => {
-  const records = chain([1, 2, 1]);
-  const tail = Buffer.concat(records);
-  const ends = records.map((_, i) => Buffer.concat(records.slice(0, i + 1)).length);
+  const records = chain([1, 600, 1, 1]);
+  const tail = tailOf(records);
+  const starts = startsOf(records);
+  const ends = records.map((record, i) => starts[i]! + record.length);
 
   /** A folder whose LMDB has the first `stored` records, and whose tail has these bytes. */
   async function folderWith(bytes: Buffer, stored = 0): Promise<string> {
@@ -187,99 +251,131 @@ describe('a tail', () => {
     const journal = await Journal.open({ path, storeId, shard: 0, visit });
     journal.append(1, records.slice(0, stored));
     await journal.close();
-    writeFileSync(tailOf(path), bytes);
+    writeFileSync(tailPath(path), bytes);
     return path;
   }
 
-  test('torn at any byte gives the records before the tear, and the store goes on behind them', async () => {
-    const path = newPath();
-    await (await openStore(path, 'fsync')).close();
-    const empty = readFileSync(join(path, 'data.mdb'));
-    for (let length = 0; length <= tail.length; length++) {
-      // Back to a journal with nothing in it.
-      writeFileSync(join(path, 'data.mdb'), empty);
-      writeFileSync(tailOf(path), tail.subarray(0, length));
-      const whole = ends.filter((end) => end <= length).length;
-      const numbers: number[] = [];
-      const store = await openStore(path, 'commit', (commit) => numbers.push(commit.number));
-      expect(numbers).toHaveLength(whole);
-      const aside = `${tailOf(path)}.torn-${whole + 1}`;
-      expect(existsSync(aside)).toBe(length !== 0 && !ends.includes(length));
-      if (existsSync(aside)) {
-        expect(readFileSync(aside).equals(tail.subarray(0, length))).toBe(true);
-        rmSync(aside);
-      }
-      if (length % 50 === 0) {
+  const asideOf = (path: string, commit: number) => `${tailPath(path)}.torn-${commit}`;
+  const damaged = (text: string) => ({ code: 'data_dir_damaged', message: expect.stringContaining(text) });
+
+  test.each(['fsync', 'commit'] as const)(
+    'of durability %s, cut off anywhere, gives the records before the cut, and the store goes on behind them',
+    async (durability) => {
+      const path = newPath();
+      await (await openStore(path, 'fsync')).close();
+      const empty = readFileSync(join(path, 'data.mdb'));
+      const whole = tailOf(records, durability);
+      const lengths = starts.flatMap((start, i) => {
+        const end = ends[i] ?? start;
+        return [start, start + 1, start + 95, start + 96, start + 100, end - 1, end, end + 1];
+      });
+      for (const length of [0, ...lengths, whole.length]) {
+        // Back to a journal with nothing in it.
+        writeFileSync(join(path, 'data.mdb'), empty);
+        writeFileSync(tailPath(path), whole.subarray(0, length));
+        const given = ends.filter((end) => end <= length).length;
+        const numbers: number[] = [];
+        const store = await openStore(path, 'commit', (commit) => numbers.push(commit.number));
+        expect(numbers).toHaveLength(given);
+        const aside = asideOf(path, given + 1);
+        expect([length, existsSync(aside)]).toEqual([
+          length,
+          given < records.length && length > starts[given]!,
+        ]);
+        if (existsSync(aside)) {
+          expect(readFileSync(aside).equals(whole.subarray(0, length))).toBe(true);
+          rmSync(aside);
+        }
         write(store, 1, 2_000);
         await store.close();
-        expect(await numbersIn(path)).toHaveLength(whole + 1);
-      } else {
-        await store.close();
+        expect(await numbersIn(path)).toHaveLength(given + 1);
       }
+    },
+  );
+
+  test.each([0, 1, 2, 3])(
+    'of durability commit with a changed byte in record %i gives those before it',
+    async (changed) => {
+      for (const at of placesIn(changed)) {
+        const path = await folderWith(altered(tail, at));
+        expect(await numbersIn(path)).toHaveLength(changed);
+        expect(existsSync(asideOf(path, changed + 1))).toBe(true);
+      }
+    },
+  );
+
+  test.each([0, 1, 2])(
+    'of durability fsync with a changed byte in record %i is damaged: later ones were acknowledged after it',
+    async (changed) => {
+      for (const at of placesIn(changed)) {
+        const bytes = altered(tailOf(records, 'fsync'), at);
+        const path = await folderWith(bytes);
+        await expect(numbersIn(path)).rejects.toMatchObject(damaged(`commit ${changed + 1} cannot be read`));
+        expect(readFileSync(tailPath(path)).equals(bytes)).toBe(true);
+      }
+    },
+  );
+
+  test('of durability fsync with a block of zeros in it is damaged', async () => {
+    const bytes = tailOf(records, 'fsync').fill(0, starts[1], starts[1]! + 4_096);
+    await expect(numbersIn(await folderWith(bytes))).rejects.toMatchObject(
+      damaged('commit 2 cannot be read'),
+    );
+    // Unless LMDB has what it hides.
+    expect(await numbersIn(await folderWith(bytes, 4))).toEqual([1, 2, 3, 4]);
+  });
+
+  test('of durability fsync with a changed byte in its last record, which nobody was told of, is kept aside', async () => {
+    for (const at of placesIn(3)) {
+      const bytes = altered(tailOf(records, 'fsync'), at);
+      const path = await folderWith(bytes);
+      expect(await numbersIn(path)).toEqual([1, 2, 3]);
+      expect(readFileSync(asideOf(path, 4)).equals(bytes)).toBe(true);
     }
   });
 
-  test('is read record by record, up to the first that is incomplete', () => {
-    const path = newPath();
-    for (let length = 0; length <= tail.length; length++) {
-      writeFileSync(path, tail.subarray(0, length));
-      const whole = ends.filter((end) => end <= length).length;
-      const tornBytes = length - (whole === 0 ? 0 : ends[whole - 1]!);
-      expect(TailFile.read(path)).toEqual({ records: records.slice(0, whole), tornBytes });
-    }
-    rmSync(path);
-    expect(TailFile.read(path)).toEqual({ records: [], tornBytes: 0 });
-  });
+  function placesIn(record: number): number[] {
+    const start = starts[record]!;
+    return [start, start + 35, start + 65, start + 70, start + 82, start + 97, ends[record]! - 1];
+  }
 
-  test.each([0, 1, 2])('with a changed byte in record %i gives the records before it', async (changed) => {
-    const start = changed === 0 ? 0 : ends[changed - 1]!;
-    for (const at of [
-      start,
-      start + 35,
-      start + 65,
-      start + 70,
-      start + 82,
-      start + 97,
-      ends[changed]! - 1,
-    ]) {
-      const bytes = Buffer.from(tail);
-      bytes[at]! ^= 0x10;
-      expect(await numbersIn(await folderWith(bytes))).toHaveLength(changed);
-    }
-  });
+  function altered(bytes: Buffer, at: number): Buffer {
+    const copy = Buffer.from(bytes);
+    copy[at]! ^= 0x10;
+    return copy;
+  }
 
-  test.each([1, 2, 3])('whose first %i records are in LMDB already gives each once', async (stored) => {
+  test.each([1, 2, 3, 4])('whose first %i records are in LMDB already gives each once', async (stored) => {
     const path = await folderWith(tail, stored);
     const numbers: number[] = [];
     const store = await openStore(path, 'commit', (commit) => numbers.push(commit.number));
-    expect(numbers).toEqual([1, 2, 3]);
-    expect(statSync(tailOf(path)).size).toBe(0);
+    expect(numbers).toEqual([1, 2, 3, 4]);
     write(store, 1, 2_000);
     const copy = crashed(path);
     await store.close();
-    expect(await numbersIn(path)).toEqual([1, 2, 3, 4]);
-    expect(await numbersIn(copy)).toEqual([1, 2, 3, 4]);
+    expect(await numbersIn(path)).toEqual([1, 2, 3, 4, 5]);
+    expect(await numbersIn(copy)).toEqual([1, 2, 3, 4, 5]);
   });
 
   test('of another history is not believed, and kept aside', async () => {
-    const other = Buffer.concat(chain([1, 3, 1]));
+    const other = tailOf(chain([1, 3, 1]));
     const path = await folderWith(other, 2);
     expect(await numbersIn(path)).toEqual([1, 2]);
-    expect(readFileSync(`${tailOf(path)}.torn-3`).equals(other)).toBe(true);
+    expect(readFileSync(asideOf(path, 3)).equals(other)).toBe(true);
     // And again, which does not take the place of the first.
-    const half = other.subarray(0, other.length - 1);
-    writeFileSync(tailOf(path), half);
+    const another = tailOf(chain([2, 2, 2]));
+    writeFileSync(tailPath(path), another);
     expect(await numbersIn(path)).toEqual([1, 2]);
-    expect(readFileSync(`${tailOf(path)}.torn-3`).equals(other)).toBe(true);
-    expect(readFileSync(`${tailOf(path)}.torn-3-2`).equals(half)).toBe(true);
-    expect(await numbersIn(await folderWith(Buffer.concat(chain([2, 2])), 1))).toEqual([1]);
+    expect(readFileSync(asideOf(path, 3)).equals(other)).toBe(true);
+    expect(readFileSync(`${asideOf(path, 3)}-2`).equals(another)).toBe(true);
+    expect(await numbersIn(await folderWith(tailOf(chain([2, 2])), 1))).toEqual([1]);
   });
 
   test('is taken over by a store that is opened with another durability', async () => {
     const path = await folderWith(tail, 1);
-    expect(await numbersIn(path, 'fsync')).toEqual([1, 2, 3]);
-    rmSync(tailOf(path));
-    expect(await numbersIn(path, 'commit')).toEqual([1, 2, 3]);
+    expect(await numbersIn(path, 'fsync')).toEqual([1, 2, 3, 4]);
+    rmSync(tailPath(path));
+    expect(await numbersIn(path, 'commit')).toEqual([1, 2, 3, 4]);
   });
 
   test('with a whole record that the state cannot take is kept: opening fails, and loses nothing', async () => {
@@ -289,18 +385,40 @@ describe('a tail', () => {
       if (commit.number === 3) throw refusal;
     };
     await expect(openStore(path, 'commit', visit)).rejects.toThrow(refusal.message);
-    expect(await numbersIn(path, 'commit')).toEqual([1, 2, 3]);
+    expect(await numbersIn(path, 'commit')).toEqual([1, 2, 3, 4]);
   });
 
-  test('of any bytes at all is no obstacle to opening', async () => {
+  test('with anything at all behind its records is no obstacle to opening', async () => {
     const garbage = [
-      Buffer.alloc(1),
-      Buffer.alloc(96),
+      Buffer.alloc(1, 1),
+      Buffer.alloc(96, 1),
       Buffer.alloc(4_096),
       Buffer.alloc(500, 0xff),
-      Buffer.from('雷鸟'.repeat(99)),
+      Buffer.from('雷鸟'.repeat(3_000)),
     ];
-    for (const bytes of garbage) expect(await numbersIn(await folderWith(bytes, 1))).toEqual([1]);
+    for (const bytes of garbage) {
+      expect(await numbersIn(await folderWith(tailOf([...records, bytes]), 1))).toEqual([1, 2, 3, 4]);
+    }
+  });
+
+  test('in which nothing ever was has no records', async () => {
+    for (const bytes of [0, 4_096, 8_192]) {
+      expect(await numbersIn(await folderWith(Buffer.alloc(bytes), 1))).toEqual([1]);
+    }
+  });
+
+  test.each([
+    ['is too short', tailOf([]).subarray(0, 15)],
+    ['has another format', altered(tailOf([]), 8)],
+    ['has no durability', altered(tailOf([]), 13)],
+    ['is no tail', Buffer.from('雷鸟'.repeat(3_000))],
+  ])('whose head %s may hold what was acknowledged, and is left as it is', async (_, bytes) => {
+    const path = await folderWith(bytes, 1);
+    const where = tailPath(path);
+    await expect(numbersIn(path)).rejects.toMatchObject(
+      damaged(`${where}: it does not begin as a tail does`),
+    );
+    expect(readFileSync(where).equals(bytes)).toBe(true);
   });
 });
 
@@ -338,10 +456,75 @@ describe(seeded('a store over several lives'), () => {
         const copy = crashes ? crashed(path) : path;
         await store.close();
         path = copy;
-        if (crashes) writeFileSync(tailOf(path), torn, { flag: 'a' });
+        if (crashes) tearBehindRecords(tailPath(path), torn);
       }
       expect(await numbersIn(path)).toEqual(wanted.map((_, i) => i + 1));
     });
     await fc.assert(property, runs(40));
+  });
+
+  /** Leaves bytes where the next record would have gone. */
+  function tearBehindRecords(file: string, bytes: Uint8Array): void {
+    const { records } = TailFile.read(file);
+    const descriptor = openSync(file, 'r+');
+    writeSync(descriptor, bytes, 0, bytes.length, startsOf(records).at(-1)!);
+    closeSync(descriptor);
+  }
+});
+
+describe(seeded('a power cut in the middle of a write'), () => {
+  const counts = fc.integer({ min: 1, max: 3_000 });
+  const step = fc.oneof(
+    { weight: 4, arbitrary: counts },
+    { weight: 1, arbitrary: fc.constant('flush' as const) },
+  );
+
+  /** Some blocks of a file that was being written, the others as they were before. */
+  function mixed(before: Buffer, after: Buffer, arrived: readonly boolean[]): Buffer {
+    const mix = Buffer.alloc(Math.max(before.length, after.length));
+    before.copy(mix);
+    for (let at = 0, i = 0; at < after.length; at += 4_096) {
+      const block = after.subarray(at, at + 4_096);
+      if (block.equals(before.subarray(at, at + 4_096))) continue;
+      if (arrived[i++ % arrived.length]) block.copy(mix, at);
+    }
+    return mix;
+  }
+
+  test('leaves every batch that was on disk before, whichever blocks of the last one arrived', async () => {
+    const arrived = fc.array(fc.boolean(), { minLength: 1, maxLength: 8 });
+    const property = fc.asyncProperty(
+      fc.array(step, { maxLength: 8 }),
+      counts,
+      arrived,
+      async (steps, last, of) => {
+        const path = newPath();
+        const store = await openStore(path, 'fsync');
+        let acknowledged = 0;
+        for (const [i, count] of steps.entries()) {
+          if (count === 'flush') {
+            store.flush();
+          } else {
+            write(store, count, 1_000 + i);
+            acknowledged += 1;
+          }
+        }
+        const before = readFileSync(tailPath(path));
+        write(store, last, 2_000);
+        const cut = crashed(path);
+        await store.close();
+        writeFileSync(tailPath(cut), mixed(before, readFileSync(tailPath(cut)), of));
+        const found: number[] = [];
+        const again = await openStore(cut, 'fsync', ({ number }) => found.push(number));
+        const all = Array.from({ length: found.length }, (_, i) => i + 1);
+        expect(found).toEqual(all);
+        expect([acknowledged, acknowledged + 1]).toContain(found.length);
+        write(again, 1, 3_000);
+        const after = crashed(cut);
+        await again.close();
+        expect(await numbersIn(after)).toEqual([...all, found.length + 1]);
+      },
+    );
+    await fc.assert(property, runs(effort(60, 600)));
   });
 });

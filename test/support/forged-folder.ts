@@ -170,7 +170,7 @@ export async function writeFolder(
   sales: readonly SaleRecord[] = [saleRecord()],
 ): Promise<void> {
   mkdirSync(path, { recursive: true });
-  const description = { format: 2, storeId, shards: journals.length, complete: true };
+  const description = { format: 3, storeId, shards: journals.length, complete: true };
   writeFileSync(join(path, 'leiniao.json'), JSON.stringify(description));
   for (const { shard, records } of journals) {
     const folder = join(path, `shard-${String(shard).padStart(3, '0')}`);

@@ -57,7 +57,7 @@ export function changed(bytes: Buffer, words: readonly (readonly [at: number, va
   return copy;
 }
 
-/** How many bytes of a database are in use, by the newer of its meta pages: what is behind them is room ahead. */
+/** How many bytes of a database are in use, by the newer of its meta pages: the file may be longer. */
 export function bytesInUse(bytes: Buffer): number {
   const newest = newestMetaAt(bytes);
   return (Number(bytes.readBigUInt64LE(newest + 144)) + 1) * 4_096;

@@ -1,11 +1,13 @@
 /**
- * A shard's disk that does not answer: another process holds the write lock of its LMDB environment, so the shard's
- * next commit waits until the lock is let go.
+ * A shard's disk that does not answer: another process holds the write lock of its LMDB environment, so the shard waits
+ * where it brings its journal's tail there, until the lock is let go.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { until } from './until.js';
 
 const holder = `
   import { readSync } from 'node:fs';
@@ -18,9 +20,32 @@ const holder = `
   process.exit(0);
 `;
 
-/** Stalls a shard's commits until `release` is called, at the latest until the test ends. */
-export async function stallShard(dataDir: string, shard = 0): Promise<{ release: () => Promise<void> }> {
+interface Stall {
+  readonly release: () => Promise<void>;
+}
+
+/**
+ * Stalls a shard until `release` is called, at the latest until the test ends. Nothing else is to be asked of it meanwhile.
+ *
+ * @param order has the shard accept an order, and resolves to the answer: that gives it something to bring to LMDB
+ */
+export async function stallShard(dataDir: string, order: () => Promise<unknown>, shard = 0): Promise<Stall> {
   const path = join(dataDir, `shard-${String(shard).padStart(3, '0')}`);
+  for (;;) {
+    const stall = await holdLock(path);
+    let answered = false;
+    const answer = order().then(() => {
+      answered = true;
+    });
+    await until('the shard to be stalled', stall.isWaitedFor, 10_000);
+    // Stalled by something earlier, it would have the order in flight.
+    if (answered) return stall;
+    await stall.release();
+    await answer;
+  }
+}
+
+async function holdLock(path: string): Promise<Stall & { readonly isWaitedFor: () => boolean }> {
   const child = spawn(process.execPath, ['--input-type=module', '--eval', holder, path], {
     cwd: import.meta.dirname,
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -36,5 +61,9 @@ export async function stallShard(dataDir: string, shard = 0): Promise<{ release:
   });
   await Promise.race([once(child.stdout, 'data'), exited]);
   if (child.exitCode !== null) throw new Error('the lock was not taken');
-  return { release };
+  // LMDB's lock is a robust mutex in its list of readers: the thread's id, and FUTEX_WAITERS where somebody waits (futex(2)).
+  const held = Buffer.alloc(4);
+  held.writeUInt32LE((child.pid! | 0x80000000) >>> 0);
+  const isWaitedFor = () => readFileSync(join(path, 'lock.mdb')).includes(held);
+  return { release, isWaitedFor };
 }
