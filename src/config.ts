@@ -43,7 +43,7 @@ export const limits = {
   /** With durability `fsync`: after so long, too. Until then a start has to read it, and memory holds it. */
   tailDelayMs: 100,
   /** With durability `fsync` larger commits go to LMDB at once: to write them twice would take longer than its second flush. */
-  tailRecordBytesMax: 256 * 1024,
+  tailRecordBytesMax: 64 * 1024,
   /**
    * Written to a data folder and removed at start: a full or read-only disk is better found then than at the first
    * order. It covers the first pages of every store, because LMDB crashes the process when its first write is cut short.

@@ -11,6 +11,7 @@ import { commitLayout, hashBytes } from './batch.js';
 import { type Commit, follow } from './chain.js';
 import { Journal } from './journal.js';
 import { requireDatabase, requireRoom } from './lmdb.js';
+import { PendingRecords } from './pending.js';
 import { putTailAside, TailFile, tailFile } from './tail.js';
 import { holdsLater, numberOf, type TailContent } from './tail-content.js';
 
@@ -39,8 +40,7 @@ interface Files {
 
 export class ShardStore {
   readonly #files: Files | undefined;
-  #pending: Uint8Array[] = [];
-  #pendingBytes = 0;
+  readonly #pending = new PendingRecords();
   #flushAtMs = Number.POSITIVE_INFINITY;
 
   private constructor(files: Files | undefined) {
@@ -119,28 +119,27 @@ export class ShardStore {
   #store(files: Files, record: Uint8Array, clockMs: number): void {
     const { path, tail, flushes, flushDelayMs } = files;
     if (flushes && record.length > limits.tailRecordBytesMax) {
-      this.#toLmdb(files, [...this.#pending, record]);
+      this.#toLmdb(files, [...this.#pending.records, record]);
       return;
     }
     if (tail.bytes + record.length > limits.tailBytesMax) this.flush();
     // Twice: in the tail, which may have to grow, and later in LMDB. What it has no room for is not acknowledged.
-    requireRoom(path, this.#pendingBytes + 2 * record.length);
+    requireRoom(path, this.#pending.bytes + 2 * record.length);
     tail.append(record);
-    this.#pending.push(Uint8Array.prototype.slice.call(record));
-    this.#pendingBytes += record.length;
+    this.#pending.add(record);
     this.#flushAtMs = Math.min(this.#flushAtMs, clockMs + flushDelayMs);
   }
 
   /** Brings what waits in the tail to LMDB. */
   flush(): void {
-    if (this.#files !== undefined && this.#pending.length > 0) this.#toLmdb(this.#files, this.#pending);
+    const { records } = this.#pending;
+    if (this.#files !== undefined && records.length > 0) this.#toLmdb(this.#files, records);
   }
 
   /** @param records those that wait, and what comes after them */
   #toLmdb({ journal, tail }: Files, records: readonly Uint8Array[]): void {
-    journal.append(journal.head.number - this.#pending.length + 1, records);
-    this.#pending = [];
-    this.#pendingBytes = 0;
+    journal.append(journal.head.number - this.#pending.records.length + 1, records);
+    this.#pending.clear();
     this.#flushAtMs = Number.POSITIVE_INFINITY;
     // Only now: a crash between the two leaves records that are in LMDB already, and recovery skips those.
     tail.clear();
