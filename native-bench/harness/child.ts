@@ -99,13 +99,14 @@ export class MeasuringChild<Value> {
   readonly stop = (): Promise<void> => this.#started.stop();
 }
 
-/** Starts a module as `MeasuringChild.start` does, and ends it when `use` is done or has failed. */
+/** Starts a module as `MeasuringChild.start` does, on the same conditions, and ends it when `use` is done or has failed. */
 export async function measureInChild<Settings, Value, Result>(
   module: URL,
   settings: Settings,
   use: (measurement: Pick<Measurement<Value>, 'measure'>) => Promise<Result>,
+  pin: readonly string[] = [],
 ): Promise<Result> {
-  const child = await MeasuringChild.start<Settings, Value>(module, settings);
+  const child = await MeasuringChild.start<Settings, Value>(module, settings, pin);
   try {
     const result = await use({ measure: (round) => child.measure(round) });
     await child.close();

@@ -4,6 +4,8 @@
  */
 import type { BenchRun } from '../harness/bench.js';
 import { measureInChild } from '../harness/child.js';
+import { coresOfMachine, pinTo } from '../harness/cores.js';
+import { findProgram } from '../harness/programs.js';
 import { whileRunning } from '../harness/running.js';
 import { median } from '../harness/statistics.js';
 import { noteBusy } from './busy.js';
@@ -39,6 +41,30 @@ const shares = [0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0
 
 type Generate = (round: number) => Promise<GeneratorResult>;
 
+/** Commands that keep the generator and a server on cores of their own, where that can be. */
+interface Pins {
+  readonly generator: readonly string[];
+  readonly server: readonly string[];
+  /** How that is said in the report. */
+  readonly note: string;
+}
+
+/**
+ * A core for the generator, all others for the server: on cores that they share a thread that is woken waits until the
+ * generator's time is up, as it never would for a generator on another machine.
+ */
+function pinsOf({ cpus, whole }: ReturnType<typeof coresOfMachine>, taskset: string | undefined): Pins {
+  const [first, ...others] = cpus;
+  if (taskset === undefined || whole < 2) {
+    const why = taskset === undefined ? 'there is no taskset (util-linux)' : 'there is only one core';
+    return { generator: [], server: [], note: `shared the cores with the servers: ${why}` };
+  }
+  return {
+    ...{ generator: pinTo(taskset, [first!]), server: pinTo(taskset, others) },
+    note: `had CPU ${first} to itself, and the servers had the other ${others.length}`,
+  };
+}
+
 /**
  * Starts a generator, and lets `use` run it round by round. A round rejects unless as many units were taken as orders
  * accepted: all that were sent.
@@ -49,6 +75,7 @@ async function withGenerator<Result>(
   run: BenchRun,
   shop: Shop,
   open: OpenLoop | undefined,
+  pins: Pins,
   use: (generate: Generate) => Promise<Result>,
 ): Promise<Result> {
   const { name: profile } = run.profile;
@@ -56,21 +83,25 @@ async function withGenerator<Result>(
     ...{ url: shop.url, sale: 'bench', sku, prefix: nextPrefix(), connections, percentiles: shares, open },
     ...{ closedSeconds: closedSeconds[profile], warmUpSeconds: warmUpSeconds[profile] },
   };
-  return await measureInChild<GeneratorOptions, GeneratorResult, Result>(generator, options, (child) =>
-    use(async (round) => {
-      const before = await unitsTaken(shop, 'bench');
-      const result = await child.measure(round);
-      const taken = (await unitsTaken(shop, 'bench')) - before;
-      if (taken !== result.accepted)
-        throw new Error(`${taken} units were taken, ${result.accepted} accepted`);
-      return result;
-    }),
+  return await measureInChild<GeneratorOptions, GeneratorResult, Result>(
+    generator,
+    options,
+    (child) =>
+      use(async (round) => {
+        const before = await unitsTaken(shop, 'bench');
+        const result = await child.measure(round);
+        const taken = (await unitsTaken(shop, 'bench')) - before;
+        if (taken !== result.accepted)
+          throw new Error(`${taken} units were taken, ${result.accepted} accepted`);
+        return result;
+      }),
+    pins.generator,
   );
 }
 
 /** Orders per second of leiniao and the generator together. */
-async function capacityOf(run: BenchRun, shop: Shop): Promise<number> {
-  return await withGenerator(run, shop, undefined, async (generate) => {
+async function capacityOf(run: BenchRun, shop: Shop, pins: Pins): Promise<number> {
+  return await withGenerator(run, shop, undefined, pins, async (generate) => {
     const rates: number[] = [];
     for (let round = 0; round <= (run.profile.measures ? capacityRounds : 1); round++) {
       const { closedPerSecond } = await generate(round);
@@ -91,20 +122,21 @@ function ms(value: number): string {
 
 export async function latency(run: BenchRun, startBare: StartShop): Promise<void> {
   await whileRunning(async (running) => {
-    const bareShop = await startBare(running);
+    const pins = pinsOf(coresOfMachine(), findProgram('taskset'));
+    const bareShop = await startBare(running, pins.server);
     const fresh = await startLeiniao(running, run.folder, {
-      ...{ durability: 'memory', receipts: false, profile: run.profile.name },
+      ...{ durability: 'memory', receipts: false, profile: run.profile.name, pin: pins.server },
     });
-    await openLoop(run, bareShop, fresh);
+    await openLoop(run, bareShop, fresh, pins);
   });
 }
 
-async function openLoop(run: BenchRun, bareShop: Shop, leiniaoShop: Shop): Promise<void> {
-  const capacity = await capacityOf(run, leiniaoShop);
+async function openLoop(run: BenchRun, bareShop: Shop, leiniaoShop: Shop, pins: Pins): Promise<void> {
+  const capacity = await capacityOf(run, leiniaoShop, pins);
   const rate = Math.max(100, Math.round((capacity * rateShare) / 100) * 100);
   const open = { seconds: openSeconds[run.profile.name], rate };
-  const results = await withGenerator(run, bareShop, open, (toBare) =>
-    withGenerator(run, leiniaoShop, open, (toLeiniao) =>
+  const results = await withGenerator(run, bareShop, open, pins, (toBare) =>
+    withGenerator(run, leiniaoShop, open, pins, (toLeiniao) =>
       run.turns(
         Object.entries({ [bare]: toBare, [leiniao]: toLeiniao }).map(([name, generate]) => ({
           name,
@@ -152,13 +184,14 @@ async function openLoop(run: BenchRun, bareShop: Shop, leiniaoShop: Shop): Promi
         ),
     })),
   });
-  noteGenerator(run, capacity, rate, results);
+  noteGenerator(run, capacity, rate, pins, results);
 }
 
 function noteGenerator(
   run: BenchRun,
   capacity: number,
   rate: number,
+  pins: Pins,
   results: ReadonlyMap<string, readonly OpenLoopResult[]>,
 ): void {
   const late = [...results].map(([name, rounds]) => {
@@ -167,7 +200,8 @@ function noteGenerator(
   });
   run.note(
     `Open loop: ${rate} orders/s over ${connections} connections, half of the ${Math.round(capacity)} that leiniao and ` +
-      'the generator do together in a closed loop; every latency counts from when the order was due.',
+      'the generator do together in a closed loop; every latency counts from when the order was due. The generator ' +
+      `${pins.note}.`,
   );
   run.note(
     `What the generator adds is in both figures: it sent its orders late by ${late.join(', ')}; the rest of bare's ` +

@@ -18,6 +18,8 @@ export interface LeiniaoOptions {
   /** Whether it signs its orders. */
   readonly receipts: boolean;
   readonly profile: Profile['name'];
+  /** The command that keeps a process on its cores, with arguments; absent for none. */
+  readonly pin?: readonly string[];
 }
 
 /** Room for the orders of a smoke run: tables of the usual size would take longer to make than the loads take. */
@@ -27,7 +29,7 @@ const smokeOrders = 1 << 18;
 export function startLeiniao(
   running: Running,
   parent: string,
-  { durability, receipts, profile }: LeiniaoOptions,
+  { durability, receipts, profile, pin }: LeiniaoOptions,
 ): Promise<Shop> {
   const folder = mkdtempSync(join(parent, 'leiniao-'));
   running.add({ stop: async () => rmSync(folder, { recursive: true, force: true }) });
@@ -35,7 +37,7 @@ export function startLeiniao(
   const args = [cli, 'serve', '--port', '0', '--durability', durability, '--data-dir', data];
   if (profile === 'smoke') args.push('--orders-per-shard-max', String(smokeOrders));
   if (receipts) args.push('--receipt-key', writeReceiptKey(folder));
-  return startShop(running, args, putSales);
+  return startShop(running, args, putSales, pin);
 }
 
 function writeReceiptKey(folder: string): string {

@@ -10,8 +10,8 @@ export interface Shop {
   readonly keepsRules: boolean;
 }
 
-/** Starts a server that is stopped with the rest. */
-export type StartShop = (running: Running) => Promise<Shop>;
+/** Starts a server that is stopped with the rest, on its cores by the command `pin`, if any. */
+export type StartShop = (running: Running, pin?: readonly string[]) => Promise<Shop>;
 
 /** How long a store has for what was in flight when the load ended. */
 const settleMsMax = 30_000;

@@ -71,9 +71,9 @@ async function startPostgresShops(
 export async function startShops(run: BenchRun, running: Running): Promise<Shops> {
   run.say('starting the servers');
   return {
-    bare: (scope) => startShop(scope, [serverFile('bare')]),
-    later: (scope) => startShop(scope, [serverFile('bare'), '--answer-later']),
-    asking: (scope) => startShop(scope, [serverFile('bare'), '--ask-a-thread']),
+    bare: (scope, pin) => startShop(scope, [serverFile('bare')], undefined, pin),
+    later: (scope, pin) => startShop(scope, [serverFile('bare'), '--answer-later'], undefined, pin),
+    asking: (scope, pin) => startShop(scope, [serverFile('bare'), '--ask-a-thread'], undefined, pin),
     redis: await startRedisShop(run, running, 'memory'),
     redisFsync: await startRedisShop(run, running, 'fsync'),
     piscina: await startShop(running, [serverFile('uws-piscina')]),

@@ -9,13 +9,16 @@ const orderBytes = JSON.stringify(orderDocument(sampleOrder, 0)).length;
 /**
  * @param args of Node: the server's file, and what it is started with
  * @param prepare makes its sales, where it does not begin with them
+ * @param pin the command that keeps a process on its cores, with arguments; empty for none
  */
 export async function startShop(
   running: Running,
   args: readonly string[],
   prepare: (url: string) => Promise<void> = async () => {},
+  pin: readonly string[] = [],
 ): Promise<Shop> {
-  const { url } = running.add(await startServer(args));
+  const [command, ...rest] = [...pin, process.execPath, ...args];
+  const { url } = running.add(await startServer(rest, command));
   await prepare(url);
   const shop = { url, keepsRules: !args[0]!.endsWith('bare.js') };
   await proveRules(shop, args.includes('--receipt-key') ? undefined : orderBytes);
