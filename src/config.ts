@@ -43,7 +43,7 @@ export const limits = {
   /** With durability `fsync`: after so long, too. Until then a start has to read it, and memory holds it. */
   tailDelayMs: 100,
   /** With durability `fsync` larger commits go to LMDB at once: to write them twice would take longer than its second flush. */
-  tailRecordBytesMax: 64 * 1024,
+  flushedRecordBytesMax: 64 * 1024,
   /**
    * Written to a data folder and removed at start: a full or read-only disk is better found then than at the first
    * order. It covers the first pages of every store, because LMDB crashes the process when its first write is cut short.
@@ -167,7 +167,6 @@ assert(limits.shardsMax <= 0xff, 'a shard fits a byte of an order id and of the 
 assert(limits.quantityMax <= 0xffff, 'a quantity fits the order record');
 assert(limits.stockRowsMax <= 1 << 16, 'a stock row fits the order record');
 assert(limits.skusPerSaleMax <= limits.skusMax, 'the largest sale fits the engine');
-assert(limits.tailRecordBytesMax < limits.tailBytesMax, 'a tail holds more than one commit');
 assert(
   limits.skuIdBytesMax + limits.buyerBytesMax < limits.recognisedBodyBytesMax &&
     limits.recognisedBodyBytesMax <= limits.orderBodyBytesMax,

@@ -99,7 +99,11 @@ export class MeasuringChild<Value> {
   readonly stop = (): Promise<void> => this.#started.stop();
 }
 
-/** Starts a module as `MeasuringChild.start` does, on the same conditions, and ends it when `use` is done or has failed. */
+/**
+ * Starts a module as `MeasuringChild.start` does, and ends it when `use` is done or has failed.
+ *
+ * @param pin the command that keeps a process on its cores, with arguments; empty for none
+ */
 export async function measureInChild<Settings, Value, Result>(
   module: URL,
   settings: Settings,

@@ -8,7 +8,9 @@ import { latency } from './latency.js';
 import { startShops } from './shops.js';
 
 function notes(run: BenchRun): void {
-  run.note('The load generator shares the cores with the servers; each server reads HTTP with one thread.');
+  run.note(
+    'In closed loops the load generator shares the cores with the servers. Each server reads HTTP with one thread.',
+  );
   if (isInMemory(run.folder)) {
     run.note('The data folders are in memory: fsync costs nothing there, set TMPDIR to a disk.');
   }

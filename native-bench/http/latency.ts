@@ -41,7 +41,7 @@ const shares = [0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0
 
 type Generate = (round: number) => Promise<GeneratorResult>;
 
-/** Commands that keep the generator and a server on cores of their own, where that can be. */
+/** Commands that keep the generator and a server on CPUs of their own, where that can be. */
 interface Pins {
   readonly generator: readonly string[];
   readonly server: readonly string[];
@@ -50,18 +50,19 @@ interface Pins {
 }
 
 /**
- * A core for the generator, all others for the server: on cores that they share a thread that is woken waits until the
+ * A CPU for the generator, all others for the server: on those that they share a thread that is woken waits until the
  * generator's time is up, as it never would for a generator on another machine.
  */
 function pinsOf({ cpus, whole }: ReturnType<typeof coresOfMachine>, taskset: string | undefined): Pins {
   const [first, ...others] = cpus;
   if (taskset === undefined || whole < 2) {
     const why = taskset === undefined ? 'there is no taskset (util-linux)' : 'there is only one core';
-    return { generator: [], server: [], note: `shared the cores with the servers: ${why}` };
+    return { generator: [], server: [], note: `shared the CPUs with the servers: ${why}` };
   }
   return {
-    ...{ generator: pinTo(taskset, [first!]), server: pinTo(taskset, others) },
-    note: `had CPU ${first} to itself, and the servers had the other ${others.length}`,
+    generator: pinTo(taskset, [first!]),
+    server: pinTo(taskset, others),
+    note: `had CPU ${first} to itself, and a server had CPU ${others.join(', ')}`,
   };
 }
 

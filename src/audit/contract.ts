@@ -25,7 +25,7 @@ export const timeMsMax = 8.64e15;
 /** How long after its deadline a hold is worth a note: a running engine ends it within a second or so. */
 export const overdueMsNoted = 60_000;
 
-/** How often a tail that was emptied while it was read is read again. */
+/** How often a tail is read at most where it is written to meanwhile. */
 export const tailReadingsMax = 10;
 
 /** Commits between two reports of progress. */

@@ -63,13 +63,14 @@ export function cataloguePath(folder: Folder): string {
 }
 
 /**
- * Whether a part of the folder has been made.
+ * Whether a part of the folder has been made: whether anything was written to its database behind the two pages that LMDB
+ * begins with.
  *
  * @throws CannotAudit where that cannot be looked at
  */
 export function hasDatabase(part: string): boolean {
   try {
-    return (statSync(join(part, 'data.mdb'), { throwIfNoEntry: false })?.size ?? 0) > 0;
+    return (statSync(join(part, 'data.mdb'), { throwIfNoEntry: false })?.size ?? 0) > 2 * 4_096;
   } catch (cause) {
     throw new CannotAudit((cause as Error).message, { cause });
   }

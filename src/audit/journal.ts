@@ -22,14 +22,17 @@ export class ShardJournal {
   tailCommits = 0;
   readonly #snapshot: Snapshot<number>;
   readonly #tail: Tail;
+  /** Whether it must have one: a folder that is being made may not have it yet. */
+  readonly #hasTail: boolean;
   /** Where the reader is, for who has to say where something is wrong. */
   #commit = 0;
   #entry = 0;
   #type: string | undefined;
 
-  private constructor(shard: number, chain: Chain, snapshot: Snapshot<number>, tail: Tail) {
+  private constructor(folder: Folder, shard: number, snapshot: Snapshot<number>, tail: Tail) {
     this.shard = shard;
-    this.chain = chain;
+    this.chain = new Chain(folder.storeId, shard);
+    this.#hasTail = folder.complete;
     this.#snapshot = snapshot;
     this.#tail = tail;
   }
@@ -44,7 +47,7 @@ export class ShardJournal {
     const tail = readTail(join(path, 'tail.bin'));
     const snapshot = await openSnapshot<number>(path, 'commits');
     try {
-      const journal = new ShardJournal(shard, new Chain(folder.storeId, shard), snapshot, tail);
+      const journal = new ShardJournal(folder, shard, snapshot, tail);
       for (const aside of tornTailsIn(path)) {
         journal.notes.push(
           `an earlier tail did not continue the chain to its end, and was put aside: ${aside}`,
@@ -74,9 +77,9 @@ export class ShardJournal {
 
   *#tailCommits(): Generator<Commit> {
     const tail = this.#tail;
-    if (!tail.isOne) {
+    if (tail.problem !== undefined && this.#hasTail) {
       this.#goTo(this.chain.number + 1);
-      wrong('it may be in tail.bin, which does not begin as a tail does');
+      wrong(`it may have been in tail.bin, which ${tail.problem}`);
     }
     let isTorn = !tail.ends;
     for (const record of tail.records) {
@@ -96,7 +99,7 @@ export class ShardJournal {
     const { number } = this.chain;
     this.#goTo(number + 1);
     if (tail.flushed && hasLater(tail, number + 1)) wrong('the tail cannot give it, and has later ones');
-    if (!isTorn) return;
+    if (!isTorn && !hasLater(tail, number)) return;
     this.notes.push(
       `the tail ends after commit ${number}: what follows does not continue the chain (as after a power cut: durability ` +
         '"fsync" has not acknowledged it yet, and "commit" does not promise to survive one)',

@@ -2,7 +2,7 @@
  * The tail of a journal: commit records on their way to LMDB. An engine may be writing to it while we read; what it writes
  * over is in LMDB by then.
  *
- *   byte 0      "leiniao\n"   8 u32 format   12 u32 durability: 0 for fsync, 1 for commit
+ *   byte 0      "leiniao\n"   8 u32 format   12 "fsync" or "commit", and zeros up to 20
  *   byte 4096   records, oldest first, each from a multiple of 4096 on; a block that begins with 96 zeros ends them
  */
 import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
@@ -11,15 +11,16 @@ import { CannotAudit } from './cannot-audit.js';
 import { commitHeadBytes, isSealed, numberOf, recordAt } from './chain.js';
 import { tailReadingsMax } from './contract.js';
 
-const magic = Buffer.from('leiniao\n');
-const format = 1;
-const durabilityOfFsync = 0;
-const field = { format: 8, durability: 12, end: 16 } as const;
+/** What a tail begins with, by the durability it is written with. */
+const heads = {
+  fsync: Buffer.from('leiniao\n\x01\0\0\0fsync\0\0\0'),
+  commit: Buffer.from('leiniao\n\x01\0\0\0commit\0\0'),
+} as const;
 const blockBytes = 4_096;
 
 export interface Tail {
-  /** Whether it begins as a tail does, or nothing was ever written to it. */
-  readonly isOne: boolean;
+  /** Undefined for one that begins as a tail does. */
+  readonly problem?: string;
   /** Whether every record but the last was on disk before the next one was written. */
   readonly flushed: boolean;
   /** Oldest first. The last one may have been torn by a power cut. */
@@ -35,7 +36,7 @@ export function readTail(path: string): Tail {
   try {
     descriptor = openSync(path, 'r');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return tailOf(Buffer.alloc(0));
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return noTail('is missing', Buffer.alloc(0));
     throw error;
   }
   try {
@@ -68,7 +69,8 @@ function readStill(descriptor: number, path: string): Tail {
     const first = bytes.subarray(blockBytes, blockBytes + commitHeadBytes);
     const isStill = read(descriptor, blockBytes, commitHeadBytes).equals(first);
     const tail = tailOf(bytes);
-    const isWhole = tail.ends && tail.records.every(isSealed);
+    // What was added after the end had been read may be behind it.
+    const isWhole = tail.ends && tail.records.every(isSealed) && !hasLater(tail, lastNumber(tail));
     if (isStill && (isWhole || readings === tailReadingsMax)) return tail;
     if (readings === tailReadingsMax)
       throw new CannotAudit(`${path} is written over too fast to be read; try again`);
@@ -85,25 +87,26 @@ function read(descriptor: number, from: number, length: number): Buffer {
   return bytes.subarray(0, done);
 }
 
+function lastNumber({ records }: Tail): number {
+  const last = records.at(-1);
+  return last === undefined ? 0 : numberOf(last);
+}
+
+function noTail(problem: string, bytes: Buffer): Tail {
+  return { problem, flushed: false, records: [], ends: true, bytes };
+}
+
 function tailOf(bytes: Buffer): Tail {
+  const head = bytes.subarray(0, heads.fsync.length);
+  const flushed = head.equals(heads.fsync);
+  if (!flushed && !head.equals(heads.commit)) return noTail('does not begin as a tail does', bytes);
   const records: Buffer[] = [];
-  if (isZero(bytes, 0, blockBytes)) return { isOne: true, flushed: false, records, ends: true, bytes };
-  const isOne =
-    bytes.length >= field.end &&
-    bytes.subarray(0, magic.length).equals(magic) &&
-    bytes.readUInt32LE(field.format) === format;
-  if (!isOne) return { isOne, flushed: false, records, ends: true, bytes };
-  const flushed = bytes.readUInt32LE(field.durability) === durabilityOfFsync;
   let at = blockBytes;
-  while (at < bytes.length && !isZero(bytes, at, commitHeadBytes)) {
+  while (at < bytes.length && bytes.subarray(at, at + commitHeadBytes).some((byte) => byte !== 0)) {
     const record = recordAt(bytes, at);
-    if (record === undefined) return { isOne, flushed, records, ends: false, bytes };
+    if (record === undefined) return { flushed, records, ends: false, bytes };
     records.push(record);
     at += Math.ceil(record.length / blockBytes) * blockBytes;
   }
-  return { isOne, flushed, records, ends: true, bytes };
-}
-
-function isZero(bytes: Buffer, from: number, length: number): boolean {
-  return bytes.subarray(from, from + length).every((byte) => byte === 0);
+  return { flushed, records, ends: true, bytes };
 }

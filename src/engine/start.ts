@@ -20,6 +20,7 @@ import { OrderIds } from '../sale/order-id.js';
 import type { ShardTask } from '../shard/service.js';
 import { CatalogueStore } from '../store/catalogue-store.js';
 import { DataDir } from '../store/data-dir.js';
+import { tailsAside } from '../store/tail.js';
 import { SaleControl } from './sale-control.js';
 import { type ShardEvents, ShardPool } from './shard-pool.js';
 
@@ -101,6 +102,7 @@ export async function startParts(options: EngineOptions & { readonly log?: Logge
     followStores(origin, clock, memory, log);
     await pool.open();
     dataDir?.markComplete();
+    if (dataDir !== undefined) tellOfTails(dataDir, log);
     control = sales;
     await sales.restore();
     const storeId = dataDir?.storeId ?? randomBytes(16).toString('hex');
@@ -169,6 +171,17 @@ function requireLogger(log: Logger): void {
 function newestRevision({ threads: lines, shards }: SharedMemory): number {
   const threads = new ThreadTable(lines, shards);
   return Math.max(...Array.from({ length: shards }, (_, shard) => threads.newestRevision(shard)));
+}
+
+/** Of tails that were put aside somebody should know at the start: an audit may be long in coming. */
+function tellOfTails(dataDir: DataDir, log: Logger): void {
+  for (let shard = 0; shard < dataDir.shards; shard++) {
+    const files = tailsAside(dataDir.shardPath(shard));
+    if (files.length === 0) continue;
+    const what =
+      'a journal did not go on to the end of its tail, as after a power cut, and what is left was put aside';
+    log.warn({ shard, files }, what);
+  }
 }
 
 /** No order is made at a time before those that are in the stores, whatever happened to the machine's clock. */

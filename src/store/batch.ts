@@ -43,6 +43,9 @@ export const commitHeadBytes = commitLayout.entries * 4;
 
 const entriesMax = limits.batchCountMax * limits.entriesPerRequestMax + limits.expiriesPerBatchMax;
 
+/** The largest commit record, in bytes. */
+export const commitBytesMax = commitHeadBytes + entriesMax * entryWordsMax * 4;
+
 /** SHA-256 of a commit record without its own hash. */
 export function commitHash(record: Uint8Array): Buffer {
   return createHash('sha256').update(record.subarray(hashBytes)).digest();

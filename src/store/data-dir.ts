@@ -13,7 +13,9 @@ import { dirname, join, resolve } from 'node:path';
 import { limits } from '../config.js';
 import { LeiniaoError } from '../errors.js';
 import { diskError, syncDir, writeDurably } from './durable-file.js';
-import { requireDatabase } from './lmdb.js';
+import { databaseFile, requireDatabase } from './lmdb.js';
+import { pageBytes } from './lmdb-layout.js';
+import { requireTail } from './tail.js';
 
 const dataFormat = 3;
 const metaName = 'leiniao.json';
@@ -81,6 +83,7 @@ export class DataDir {
       }
       const dataDir = new DataDir(path, existing, lock);
       if (existing.complete) dataDir.#checkParts();
+      else dataDir.#removeBegun();
       return dataDir;
     } catch (error) {
       await release(lock);
@@ -90,8 +93,28 @@ export class DataDir {
 
   /** Refuses a folder that has lost a part: to make it anew would be to sell its stock again. */
   #checkParts(): void {
+    requireDatabase(this.cataloguePath);
+    for (let shard = 0; shard < this.shards; shard++) {
+      requireDatabase(this.shardPath(shard));
+      requireTail(this.shardPath(shard));
+    }
+  }
+
+  /**
+   * Takes away the databases that nothing was committed to yet, of a folder that was never finished: LMDB does not have the
+   * disk take their first two pages, so that a power cut may leave anything in them.
+   */
+  #removeBegun(): void {
     const parts = Array.from({ length: this.shards }, (_, shard) => this.shardPath(shard));
-    for (const part of [this.cataloguePath, ...parts]) requireDatabase(part);
+    for (const part of [this.cataloguePath, ...parts]) {
+      const file = join(part, databaseFile);
+      try {
+        const bytes = statSync(file, { throwIfNoEntry: false })?.size ?? Number.POSITIVE_INFINITY;
+        if (bytes <= 2 * pageBytes) rmSync(file);
+      } catch (cause) {
+        throw diskError(file, cause);
+      }
+    }
   }
 
   /** Notes that every part has been made. Called once all of them are open. */

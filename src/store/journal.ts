@@ -15,6 +15,20 @@ import {
   requireRoom,
   tableOptions,
 } from './lmdb.js';
+import { header, node, pageBytes } from './lmdb-layout.js';
+
+/** Of a record in a page with others: its node, its key, its offset (mdb.c, node_size). */
+const besideRecordBytes = node.bytes + 4 + 2;
+
+/**
+ * Bytes that LMDB takes for a record at most. Of one that is larger than half a page, whole pages, the first of which has a
+ * header; of others as much as is left free at the end of a page where the next one does not fit (mdb.c, me_nodemax).
+ */
+export function roomFor(record: Uint8Array): number {
+  const bytes = besideRecordBytes + record.length;
+  if (2 * bytes <= pageBytes - header.bytes) return 2 * bytes;
+  return Math.ceil((header.bytes + record.length) / pageBytes) * pageBytes;
+}
 
 export class Journal {
   readonly #path: string;
@@ -78,7 +92,7 @@ export class Journal {
    */
   append(firstNumber: number, records: readonly Uint8Array[]): void {
     let bytes = 0;
-    for (const record of records) bytes += record.length;
+    for (const record of records) bytes += roomFor(record);
     requireRoom(this.#path, bytes);
     this.#appends += 1;
     // A reader that was killed would keep every page from being used again.

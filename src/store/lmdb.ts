@@ -183,9 +183,14 @@ export function requireDatabase(path: string): void {
  * @throws LeiniaoError `data_dir_full`
  */
 export function requireRoom(path: string, bytes: number): void {
-  const { bavail, bsize } = statfsSync(path);
-  if (bavail * bsize >= bytes + limits.storeRoomBytes) return;
+  if (hasRoom(path, bytes)) return;
   throw new LeiniaoError('data_dir_full', `no space is left on the disk of ${path}`);
+}
+
+/** Whether the disk of a folder has room for `bytes` more. */
+export function hasRoom(path: string, bytes: number): boolean {
+  const { bavail, bsize } = statfsSync(path);
+  return bavail * bsize >= bytes + limits.storeRoomBytes;
 }
 
 /** Entries of a database as it is now. LMDB keeps the number apart from the entries themselves. */

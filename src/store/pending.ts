@@ -5,20 +5,22 @@
  */
 import { assert } from '../assert.js';
 import { limits } from '../config.js';
+import { roomFor } from './journal.js';
 
 export class PendingRecords {
   readonly #buffer = Buffer.allocUnsafeSlow(limits.tailBytesMax);
   #records: Uint8Array[] = [];
   #bytes = 0;
+  #roomBytes = 0;
 
   /** Oldest first. Valid until `clear`. */
   get records(): readonly Uint8Array[] {
     return this.#records;
   }
 
-  /** Of all of them together. */
-  get bytes(): number {
-    return this.#bytes;
+  /** Bytes that LMDB takes for all of them at most. */
+  get roomBytes(): number {
+    return this.#roomBytes;
   }
 
   add(record: Uint8Array): void {
@@ -27,10 +29,12 @@ export class PendingRecords {
     this.#buffer.set(record, this.#bytes);
     this.#records.push(this.#buffer.subarray(this.#bytes, end));
     this.#bytes = end;
+    this.#roomBytes += roomFor(record);
   }
 
   clear(): void {
     this.#records = [];
     this.#bytes = 0;
+    this.#roomBytes = 0;
   }
 }

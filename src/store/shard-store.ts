@@ -9,10 +9,10 @@ import { LeiniaoError } from '../errors.js';
 import type { Batch } from './batch.js';
 import { commitLayout, hashBytes } from './batch.js';
 import { type Commit, follow } from './chain.js';
-import { Journal } from './journal.js';
-import { requireDatabase, requireRoom } from './lmdb.js';
+import { Journal, roomFor } from './journal.js';
+import { hasRoom, requireDatabase, requireRoom } from './lmdb.js';
 import { PendingRecords } from './pending.js';
-import { putTailAside, TailFile, tailFile } from './tail.js';
+import { putTailAside, requireTail, TailFile, tailFile } from './tail.js';
 import { holdsLater, numberOf, type TailContent } from './tail-content.js';
 
 export interface ShardStoreOptions {
@@ -32,6 +32,8 @@ interface Files {
   readonly path: string;
   readonly journal: Journal;
   readonly tail: TailFile;
+  /** What is in the tail and not in LMDB. */
+  readonly pending: PendingRecords;
   /** Whether `write` waits for the disk. */
   readonly flushes: boolean;
   /** The longest that a record is in the tail only. */
@@ -40,7 +42,6 @@ interface Files {
 
 export class ShardStore {
   readonly #files: Files | undefined;
-  readonly #pending = new PendingRecords();
   #flushAtMs = Number.POSITIVE_INFINITY;
 
   private constructor(files: Files | undefined) {
@@ -65,14 +66,18 @@ export class ShardStore {
       whenRead(0);
       return new ShardStore(undefined);
     }
-    if (options.existing) requireDatabase(path);
+    if (options.existing) {
+      requireDatabase(path);
+      requireTail(path);
+    }
     const journal = await Journal.open({ path, storeId, shard, visit });
     try {
       takeIn(journal, path, visit, whenRead);
-      const tail = TailFile.create(join(path, tailFile), durability);
+      const pending = new PendingRecords();
       const flushes = durability === 'fsync';
       const flushDelayMs = flushes ? limits.tailDelayMs : options.flushDelayMs;
-      return new ShardStore({ path, journal, tail, flushes, flushDelayMs });
+      const tail = TailFile.create(join(path, tailFile), durability);
+      return new ShardStore({ path, journal, tail, pending, flushes, flushDelayMs });
     } catch (error) {
       await journal.close();
       throw error;
@@ -117,29 +122,34 @@ export class ShardStore {
 
   /** Stores the record that comes after the journal's head. */
   #store(files: Files, record: Uint8Array, clockMs: number): void {
-    const { path, tail, flushes, flushDelayMs } = files;
-    if (flushes && record.length > limits.tailRecordBytesMax) {
-      this.#toLmdb(files, [...this.#pending.records, record]);
+    const { path, tail, pending, flushes, flushDelayMs } = files;
+    if (flushes && record.length > limits.flushedRecordBytesMax) {
+      this.#toLmdb(files, [...pending.records, record]);
       return;
     }
-    if (tail.bytes + record.length > limits.tailBytesMax) this.flush();
-    // Twice: in the tail, which may have to grow, and later in LMDB. What it has no room for is not acknowledged.
-    requireRoom(path, this.#pending.bytes + 2 * record.length);
+    // The tail may have to grow, and later LMDB has to take all of it. Where others have taken the room by then, it stays in
+    // the tail, and the shard is closed until there is room again.
+    const room = () => pending.roomBytes + roomFor(record) + tail.growthFor(record);
+    if (tail.bytesWith(record) > limits.tailBytesMax || !hasRoom(path, room())) {
+      this.flush();
+      requireRoom(path, room());
+    }
     tail.append(record);
-    this.#pending.add(record);
+    pending.add(record);
     this.#flushAtMs = Math.min(this.#flushAtMs, clockMs + flushDelayMs);
   }
 
   /** Brings what waits in the tail to LMDB. */
   flush(): void {
-    const { records } = this.#pending;
-    if (this.#files !== undefined && records.length > 0) this.#toLmdb(this.#files, records);
+    if (this.#files === undefined) return;
+    const { records } = this.#files.pending;
+    if (records.length > 0) this.#toLmdb(this.#files, records);
   }
 
   /** @param records those that wait, and what comes after them */
-  #toLmdb({ journal, tail }: Files, records: readonly Uint8Array[]): void {
-    journal.append(journal.head.number - this.#pending.records.length + 1, records);
-    this.#pending.clear();
+  #toLmdb({ journal, tail, pending }: Files, records: readonly Uint8Array[]): void {
+    journal.append(journal.head.number - pending.records.length + 1, records);
+    pending.clear();
     this.#flushAtMs = Number.POSITIVE_INFINITY;
     // Only now: a crash between the two leaves records that are in LMDB already, and recovery skips those.
     tail.clear();
@@ -173,20 +183,26 @@ function takeIn(
 ): void {
   const firstNumber = journal.head.number + 1;
   const content = TailFile.read(join(path, tailFile));
-  const { records, whole } = followTail(journal, content, visit);
-  if (content.durability === 'fsync') requireNoneLater(content, path, journal.head.number + 1);
+  const { records, whole } = content === undefined ? none : followTail(journal, content, visit);
+  if (content?.durability === 'fsync') requireNoneLater(content, path, journal.head.number + 1);
   whenRead(journal.head.timeMs);
   if (records.length > 0) journal.append(firstNumber, records);
   // Orders may have been acknowledged that are not in the journal: whoever looks for them should find what there is.
   if (!whole) putTailAside(path, journal.head.number + 1);
 }
 
+/** What a tail gives. */
+interface Followed {
+  readonly records: readonly Buffer[];
+  /** Whether it has no more. */
+  readonly whole: boolean;
+}
+
+/** A store that was never opened before has no tail. */
+const none: Followed = { records: [], whole: true };
+
 /** The tail's records that LMDB lacks, up to the first that does not continue the chain, and whether that is all it has. */
-function followTail(
-  { head }: Journal,
-  content: TailContent,
-  visit: (commit: Commit) => void,
-): { readonly records: readonly Buffer[]; readonly whole: boolean } {
+function followTail({ head }: Journal, content: TailContent, visit: (commit: Commit) => void): Followed {
   const firstNumber = head.number + 1;
   const followed: Buffer[] = [];
   for (const record of content.records) {
@@ -202,12 +218,12 @@ function followTail(
     visit(commit);
     followed.push(record);
   }
-  return { records: followed, whole: content.ends };
+  return { records: followed, whole: content.ends && !holdsLater(content, head.number) };
 }
 
 /**
- * Checks that no commit of durability `fsync` comes after one that is not there. The last one in a tail may be torn, because
- * it was not acknowledged; one before it was.
+ * Checks that no commit of durability `fsync` comes after one that is not there: whoever wrote it had acknowledged the one
+ * before. Of the last one that cannot be told. It is torn where it was being written, and nobody was told of it then.
  *
  * @throws LeiniaoError `data_dir_damaged`
  */

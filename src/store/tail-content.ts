@@ -1,27 +1,30 @@
 /**
  * What the file of a journal's tail holds: commit records on their way to LMDB. Pure.
  *
- *   block 0    the head: magic, format, index of the durability that it is written with
- *   block 1 …  records, oldest first, each from the beginning of a block, filled up with zeros
- *   then       a block that begins with zeros; what is behind it is older than the records
+ *   block of 4,096 bytes
+ *   0    the head: +0 "leiniao\n"   +8 u32 format   +12 durability it is written with, 8 bytes of text ending in zeros
+ *   1 …  records, oldest first, each from the beginning of a block, filled up with zeros
+ *   n    the end: 96 zeros (what would be a record's head); what is behind it is older than the records
  *
  * A block that holds a record is not written again before LMDB has that record: what was acknowledged does not depend on
  * how a disk that loses its power leaves the block it is writing.
  */
-import { type Durability, durabilities } from '../config.js';
+import type { Durability } from '../config.js';
 import { LeiniaoError } from '../errors.js';
 import { commitHash, commitHeadBytes, commitLayout, hashBytes, journalFormat } from './batch.js';
 
 /** What page caches, and most disks, write as a whole. */
 export const tailBlockBytes = 4_096;
 /** In bytes. */
-const headLayout = { magic: 0, format: 8, durability: 12, bytes: 16 } as const;
-const magic = Buffer.from('leiniao\n');
+const headLayout = { magic: 0, format: 8, durability: 12, end: 20 } as const;
+const magic = 'leiniao\n';
 const tailFormat = 1;
+/** Those under which there is a tail. */
+const durabilities: readonly Durability[] = ['fsync', 'commit'];
 
 export interface TailContent {
-  /** What it was written with; undefined for a file in which nothing ever was. */
-  readonly durability: Durability | undefined;
+  /** What it was written with. */
+  readonly durability: Durability;
   /** Oldest first, up to the first that cannot be one. What they say is not checked. */
   readonly records: readonly Buffer[];
   /** Whether what is behind them is the end. */
@@ -33,19 +36,18 @@ export interface TailContent {
 /** The first two blocks of a tail that has no records. */
 export function emptyTail(durability: Durability): Buffer {
   const bytes = Buffer.alloc(2 * tailBlockBytes);
-  bytes.set(magic, headLayout.magic);
+  bytes.write(magic, headLayout.magic);
   bytes.writeUInt32LE(tailFormat, headLayout.format);
-  bytes.writeUInt32LE(durabilities.indexOf(durability), headLayout.durability);
+  bytes.write(durability, headLayout.durability);
   return bytes;
 }
 
 /** @throws LeiniaoError `data_dir_damaged` where the bytes are not those of a tail */
 export function tailContent(bytes: Buffer): TailContent {
-  const records: Buffer[] = [];
-  if (isZero(bytes.subarray(0, tailBlockBytes))) return { durability: undefined, records, ends: true, bytes };
   const durability = durabilityOf(bytes);
+  const records: Buffer[] = [];
   let at = tailBlockBytes;
-  while (at < bytes.length && !isZero(bytes.subarray(at, at + commitHeadBytes))) {
+  while (at < bytes.length && bytes.subarray(at, at + commitHeadBytes).some((byte) => byte !== 0)) {
     const record = recordAt(bytes, at);
     if (record === undefined) return { durability, records, ends: false, bytes };
     records.push(record);
@@ -75,10 +77,9 @@ export function tailBlocks(record: Uint8Array): number {
 }
 
 function durabilityOf(bytes: Buffer): Durability {
-  if (bytes.length >= headLayout.bytes && bytes.subarray(0, magic.length).equals(magic)) {
-    const durability = durabilities[bytes.readUInt32LE(headLayout.durability)];
-    if (bytes.readUInt32LE(headLayout.format) === tailFormat && durability !== undefined) return durability;
-  }
+  const head = bytes.subarray(0, headLayout.end);
+  const durability = durabilities.find((one) => head.equals(emptyTail(one).subarray(0, headLayout.end)));
+  if (durability !== undefined) return durability;
   throw new LeiniaoError('data_dir_damaged', 'it does not begin as a tail does');
 }
 
@@ -88,8 +89,4 @@ function recordAt(bytes: Buffer, at: number): Buffer | undefined {
   if (bytes.readUInt32LE(at + commitLayout.format * 4) !== journalFormat) return undefined;
   const end = at + commitHeadBytes + bytes.readUInt32LE(at + commitLayout.words * 4) * 4;
   return end > bytes.length ? undefined : bytes.subarray(at, end);
-}
-
-function isZero(bytes: Buffer): boolean {
-  return bytes.every((byte) => byte === 0);
 }

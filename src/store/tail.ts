@@ -1,27 +1,34 @@
 /**
- * The file of a journal's tail, which is written over again and again: a commit of durability `fsync` waits for one flush
- * of blocks that the file has already, where LMDB flushes the data and then its meta page; one of durability `commit`
- * waits for none. Owned by the shard's thread.
+ * The file of a journal's tail, which is written over again and again: a commit of durability `fsync` waits for one flush,
+ * where LMDB flushes the data and then its meta page, and, once the file has grown to what is needed, for one of blocks
+ * that it has already; a commit of durability `commit` waits for none. Owned by the shard's thread.
  */
 import {
   closeSync,
-  constants,
   existsSync,
   fdatasyncSync,
-  fsyncSync,
-  ftruncateSync,
   openSync,
+  readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
+  statSync,
   writeSync,
   writevSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Durability } from '../config.js';
+import { assert } from '../assert.js';
+import { type Durability, limits } from '../config.js';
 import { LeiniaoError } from '../errors.js';
+import { commitBytesMax } from './batch.js';
 import { diskError, syncDir, writeDurably } from './durable-file.js';
 import { requireRoom } from './lmdb.js';
 import { emptyTail, type TailContent, tailBlockBytes, tailBlocks, tailContent } from './tail-content.js';
+
+assert(
+  commitBytesMax + 3 * tailBlockBytes <= limits.tailBytesMax,
+  'a tail holds any commit, its head and its end',
+);
 
 /** In a shard's folder. */
 export const tailFile = 'tail.bin';
@@ -53,11 +60,35 @@ export function putTailAside(path: string, commit: number): void {
   syncDir(path);
 }
 
+/**
+ * Checks that the folder of a shard still has its tail: what that may have had is nowhere else.
+ *
+ * @throws LeiniaoError `data_dir_damaged`, or `data_dir_unwritable` where it cannot be looked at
+ */
+export function requireTail(path: string): void {
+  const file = join(path, tailFile);
+  let isThere: boolean;
+  try {
+    isThere = statSync(file, { throwIfNoEntry: false }) !== undefined;
+  } catch (cause) {
+    throw diskError(file, cause);
+  }
+  if (!isThere) throw new LeiniaoError('data_dir_damaged', `${file} is missing`);
+}
+
+/** The files in a shard's folder in which tails were put aside. */
+export function tailsAside(path: string): string[] {
+  const names = readdirSync(path).filter((name) => name.startsWith(tornPrefix));
+  return names.sort().map((name) => join(path, name));
+}
+
 export class TailFile {
   readonly #descriptor: number;
   readonly #flushes: boolean;
   /** Where the next record goes, in bytes. */
   #end = tailBlockBytes;
+  /** How long the file is, in bytes. */
+  #length = 2 * tailBlockBytes;
 
   private constructor(descriptor: number, flushes: boolean) {
     this.#descriptor = descriptor;
@@ -65,39 +96,36 @@ export class TailFile {
   }
 
   /**
-   * Makes the tail at `path` anew, with nothing in it. It is on disk when this returns.
+   * Puts a new tail, with nothing in it, in the place of the one at `path`, if any. It is on disk when this returns.
    *
    * @param durability what `append` waits for
-   * @throws LeiniaoError `data_dir_unwritable` or `data_dir_full`
+   * @throws LeiniaoError `data_dir_unwritable` or `data_dir_full`: the old one is still there
    */
   static create(path: string, durability: Durability): TailFile {
-    let descriptor: number | undefined;
+    const made = `${path}.new`;
     try {
-      descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o666);
-      // All of it: what is left of a history that was given up must not be taken for a part of the next one.
-      ftruncateSync(descriptor, 0);
-      writeAll(descriptor, emptyTail(durability), 0);
-      fsyncSync(descriptor);
+      // A file of its own: what is left of a history that was given up must not be taken for a part of the next one.
+      writeDurably(made, emptyTail(durability));
+      renameSync(made, path);
       syncDir(dirname(path));
-      return new TailFile(descriptor, durability === 'fsync');
+      return new TailFile(openSync(path, 'r+'), durability === 'fsync');
     } catch (cause) {
-      if (descriptor !== undefined) closeSync(descriptor);
       throw diskError(path, cause);
     }
   }
 
   /**
-   * What is in a tail file; nothing if there is none.
+   * What is in a tail file; undefined if there is none.
    *
    * @throws LeiniaoError `data_dir_unwritable` where it cannot be read, `data_dir_damaged` where it is no tail
    */
-  static read(path: string): TailContent {
+  static read(path: string): TailContent | undefined {
     let bytes: Buffer;
     try {
       bytes = readFileSync(path);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw diskError(path, error);
-      bytes = Buffer.alloc(0);
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw diskError(path, error);
     }
     try {
       return tailContent(bytes);
@@ -109,18 +137,19 @@ export class TailFile {
   /**
    * Adds a record. When this returns it is on disk (`fsync`), or with the operating system.
    *
-   * @throws whatever the disk reports: nothing was added then
+   * @throws whatever the disk reports: then the next start may find the record or not, and nobody was told of it
    */
   append(record: Uint8Array): void {
-    const end = this.#end + tailBlocks(record) * tailBlockBytes;
+    const until = this.bytesWith(record);
     try {
-      this.#write(record, end + tailBlockBytes);
+      this.#write(record, until);
       if (this.#flushes) fdatasyncSync(this.#descriptor);
     } catch (error) {
       this.#takeBack();
       throw error;
     }
-    this.#end = end;
+    this.#end = until - tailBlockBytes;
+    this.#length = Math.max(this.#length, until);
   }
 
   /** Writes a record at the end, and zeros from there to byte `until`. */
@@ -142,9 +171,14 @@ export class TailFile {
     }
   }
 
-  /** How long the file has to be for what is in it. */
-  get bytes(): number {
-    return this.#end + tailBlockBytes;
+  /** How long the file has to be for what is in it, and for a record more, in bytes. */
+  bytesWith(record: Uint8Array): number {
+    return this.#end + (tailBlocks(record) + 1) * tailBlockBytes;
+  }
+
+  /** By how many bytes a record would make the file longer. */
+  growthFor(record: Uint8Array): number {
+    return Math.max(0, this.bytesWith(record) - this.#length);
   }
 
   /** Forgets every record: they are in LMDB now. The next one is written over the first. */

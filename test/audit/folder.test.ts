@@ -26,7 +26,7 @@ import { limits } from '../../dist/config.js';
 import { Journal } from '../../dist/store/journal.js';
 import { openEnvironment, tableOptions } from '../../dist/store/lmdb.js';
 import { storeId } from '../support/commits.js';
-import { ForgedJournal, opensMs, writeFolder } from '../support/forged-folder.js';
+import { ForgedJournal, opensMs, writeFolder, writeJournal } from '../support/forged-folder.js';
 import { startsOf, tailOf } from '../support/tails.js';
 import { tempDir } from '../support/temp-dir.js';
 
@@ -182,10 +182,15 @@ describe('a part that is missing', () => {
   test('is wrong where it is damaged, finished or not', async () => {
     const path = await folder();
     write(path, { format: 3, storeId, shards: 1, complete: false });
-    writeFileSync(join(path, 'shard-000/data.mdb'), 'no database');
+    writeFileSync(join(path, 'shard-000/data.mdb'), 'no database'.repeat(1_000));
     const { verdict, findings } = await audit(path);
     expect(verdict).toBe('wrong');
     expect(findings[0]!.text).toMatch(/is not a database/);
+    // What LMDB begins with may be anything as long as nothing was committed.
+    writeFileSync(join(path, 'shard-000/data.mdb'), Buffer.alloc(8_192));
+    const begun = await audit(path);
+    expect(begun.findings.filter(({ text }) => text.includes('data.mdb'))).toEqual([]);
+    expect(begun.notes).toContainEqual(expect.stringMatching(/is not a database/));
   });
 
   test('is named where it is a commit', async () => {
@@ -256,12 +261,6 @@ describe('a tail', () => {
     expect(report.shards[0]).toMatchObject({ commits: 5, tailCommits: 3 });
   });
 
-  test.each([0, 4_096, 8_192])('of %i bytes in which nothing ever was is empty', async (bytes) => {
-    const report = await auditOf(Buffer.alloc(bytes));
-    expect(report).toMatchObject({ verdict: 'sound', notes: [] });
-    expect(report.shards[0]).toMatchObject({ commits: 2, tailCommits: 0 });
-  });
-
   const cuts = [1, 50, 95, 96, 100].flatMap((length) => [
     [length, 'fsync'] as const,
     [length, 'commit'] as const,
@@ -303,16 +302,32 @@ describe('a tail', () => {
   );
 
   test.each([
-    ['is too short', tailOf([]).subarray(0, 15)],
-    ['has another format', tailOf([]).fill(2, 8, 9)],
+    ['is empty', Buffer.alloc(0)],
+    ['is too short', tailOf([]).subarray(0, 19)],
+    ['has another format', tailOf(five()).fill(2, 8, 9)],
+    ['has no durability', tailOf(five()).fill(7, 12, 13)],
+    ['is zeros', tailOf(five()).fill(0, 0, 4_096)],
     ['is no tail', Buffer.alloc(8_192, 7)],
   ])('whose head %s may hide something', async (_, tail) => {
     const report = await auditOf(tail);
     expect(report.findings[0]).toMatchObject({
-      shard: 0,
-      commit: 3,
-      text: expect.stringContaining('tail.bin'),
+      ...{ shard: 0, commit: 3 },
+      text: 'it may have been in tail.bin, which does not begin as a tail does',
     });
+  });
+
+  test('that is missing may have had something, but not in a folder that is being made', async () => {
+    const path = await folder();
+    rmSync(join(path, 'shard-000/tail.bin'));
+    expect((await audit(path)).findings[0]).toMatchObject({
+      ...{ shard: 0, commit: 3 },
+      text: 'it may have been in tail.bin, which is missing',
+    });
+    rmSync(join(path, 'shard-000'), { recursive: true });
+    await writeJournal(join(path, 'shard-000'), 0, []);
+    write(path, { format: 3, storeId, shards: 1, complete: false });
+    const { findings } = await audit(path);
+    expect(findings.filter(({ text }) => text.includes('tail.bin'))).toEqual([]);
   });
 
   describe('that an engine writes to while it is read', () => {
@@ -342,6 +357,12 @@ describe('a tail', () => {
 
     test('and is taken as it is where that does not change', async () => {
       expect(await readWhile([half])).toMatchObject({ readings: tailReadingsMax });
+    });
+
+    test('is read again where what came after its end is behind it', async () => {
+      const late = tailOf([third!, Buffer.alloc(4_096), fifth!], 'fsync');
+      const seen = await readWhile([late, tailOf([third!, fourth!, fifth!], 'fsync')]);
+      expect(seen).toEqual({ records: 3, ends: true, readings: 2 });
     });
 
     test('is read again where it has begun again meanwhile, and not for ever', async () => {

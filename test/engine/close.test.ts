@@ -46,7 +46,7 @@ describe('close', () => {
   test('answers what waits for a disk that is slow', async () => {
     const dataDir = tempDir();
     const engine = await startWithSale({ dataDir, durability: 'fsync' });
-    const store = await stallShard(dataDir, () => engine.placeOrder(order('first')));
+    const store = await stallShard(dataDir, (buyer) => engine.placeOrder(order(buyer)));
     const waiting = engine.placeOrder(order('u'));
     const closed = engine.close();
     await store.release();

@@ -1,5 +1,7 @@
 /** What a new engine knows of what an earlier one acknowledged in the same folder, also where the clock has gone back since. */
 
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Engine, type OrderRequest } from '../../dist/index.js';
 import { tempDir } from '../support/temp-dir.js';
@@ -49,6 +51,21 @@ describe('a folder with orders from a time that the clock has yet to reach', () 
     }
     await until('the holds to expire', () => counters(engine, 'open').held === 0, 5_000);
   });
+});
+
+test('a tail that was put aside is told of at every start', async () => {
+  const dataDir = tempDir();
+  const durability = 'fsync';
+  await (await startWithSale({ dataDir, durability, shards: 2 })).close();
+  const file = join(dataDir, 'shard-001', 'tail.bin.torn-7');
+  writeFileSync(file, 'torn');
+  for (let i = 0; i < 2; i++) {
+    const warnings: object[] = [];
+    const warn = (details: object) => warnings.push(details);
+    const log = { info: () => undefined, warn, error: () => undefined };
+    await (await Engine.start({ dataDir, durability, ...small, shards: 2, log })).close();
+    expect(warnings).toEqual([{ shard: 1, files: [file] }]);
+  }
 });
 
 describe('a restart', () => {

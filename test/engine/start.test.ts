@@ -4,6 +4,7 @@ import { cpSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writ
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { Engine, LeiniaoError } from '../../dist/index.js';
+import { TailFile } from '../../dist/store/tail.js';
 import { makeTempDir, removeTempDir, tempDir } from '../support/temp-dir.js';
 import { until } from '../support/until.js';
 import { counters, order, orderOf, small, start, startWithSale } from './embedded.js';
@@ -228,7 +229,7 @@ describe('an engine does not start', () => {
     const dataDir = join(tempDir(), 'copy');
     cpSync(running, dataDir, { recursive: true });
     for (const shard of ['shard-000', 'shard-001'])
-      expect(statSync(join(dataDir, shard, 'tail.bin')).size).toBeGreaterThan(0);
+      expect(TailFile.read(join(dataDir, shard, 'tail.bin'))!.records.length).toBeGreaterThan(0);
     return { dataDir, catalogueBefore };
   }
 

@@ -258,7 +258,7 @@ describe('when more is asked than can be in flight', () => {
       ...['--shards', '1', '--data-dir', dataDir],
     );
     for (const sale of ['s', 'stalling']) await api.put(sale, { skus: [{ sku: 'a', stock: 100_000 }] });
-    const order = () => api.order('stalling', { sku: 'a', buyer: 'b' });
+    const order = (buyer: string) => api.order('stalling', { sku: 'a', buyer });
     return { api, store: await stallShard(dataDir, order) };
   }
 

@@ -141,7 +141,7 @@ describe('while a shard waits for its disk', () => {
       await engine.close();
     });
     for (const sale of ['s', 'stalling']) await api.put(sale, { skus: [{ sku: 'phone', stock: 1_000 }] });
-    const stall = () => stallShard(dataDir, () => api.order('stalling', { sku: 'phone', buyer: 'a' }));
+    const stall = () => stallShard(dataDir, (buyer) => api.order('stalling', { sku: 'phone', buyer }));
     return { stall, engine, api };
   }
 

@@ -156,7 +156,7 @@ describe('clients vanish', () => {
   test('while their orders wait for the disk: the orders stand, and the slots are free again', async () => {
     const buyers = names(inFlightMax);
     for (const sale of ['waiting', 'stalling']) await openSale(sale);
-    const order = () => exchange(port, orderBytes('stalling', 'b', 'k'));
+    const order = (buyer: string) => exchange(port, orderBytes('stalling', buyer, 'k'));
     const store = await stallShard(dataDir, order);
     const open = await Promise.all(buyers.map(() => RawConnection.open(port)));
     await Promise.all(open.map((connection, i) => connection.send(orderBytes('waiting', buyers[i]!, 'k'))));

@@ -52,7 +52,7 @@ describe('told to stop', () => {
     const { server, port, dataDir } = await serve();
     const waiting = await open(port, 20);
     const [idle] = await open(port, 1);
-    const store = await stallShard(dataDir, () => exchange(port, orderBytes('first')));
+    const store = await stallShard(dataDir, (buyer) => exchange(port, orderBytes(buyer)));
     await Promise.all(waiting.map((connection, i) => connection.send(orderBytes(`b-${i}`))));
     // Once a later request is answered, the server has read these.
     await exchange(port, healthBytes);
@@ -115,7 +115,7 @@ describe('told to stop', () => {
   test('by a second signal it ends at once, whatever waits', async () => {
     const { server, port, dataDir } = await serve('--reply-deadline-ms', '60000');
     const [waiting] = await open(port, 1);
-    await stallShard(dataDir, () => exchange(port, orderBytes('first')));
+    await stallShard(dataDir, (buyer) => exchange(port, orderBytes(buyer)));
     await waiting!.send(orderBytes('b'));
     await exchange(port, healthBytes);
     server.child.kill('SIGTERM');

@@ -5,6 +5,7 @@ import type { LoopStore } from '#dist/shard/loop.js';
 import type { Batch } from '#dist/store/batch.js';
 import type { ShardStore } from '#dist/store/shard-store.js';
 import { TailFile, tailFile } from '#dist/store/tail.js';
+import { numberOf } from '#dist/store/tail-content.js';
 import { type Failure, InjectedFault } from './world.js';
 
 /**
@@ -47,14 +48,14 @@ export class FaultyStore implements LoopStore {
   }
 
   write(batch: Batch, timeMs: number, clockMs: number): void {
-    this.#failing(() => this.#store.write(batch, timeMs, clockMs), true);
+    this.#failing(() => this.#store.write(batch, timeMs, clockMs));
   }
 
   flush(): void {
-    this.#failing(() => this.#store.flush(), false);
+    this.#failing(() => this.#store.flush());
   }
 
-  #failing(act: () => void, mayTear: boolean): void {
+  #failing(act: () => void): void {
     const fault = this.armed;
     this.armed = undefined;
     if (fault === undefined) {
@@ -65,11 +66,18 @@ export class FaultyStore implements LoopStore {
       this.#onFailure('before faults');
       throw new InjectedFault('before the store was written');
     }
+    const before = this.#newestInTail();
     act();
-    this.#torn = fault === 'torn' && mayTear;
-    // What is torn is known once bytes are cut off; where nothing can be, it is stored, and its shard dies.
+    // What did not go to the tail is stored as a whole, and its shard dies.
+    this.#torn = fault === 'torn' && this.#newestInTail() > before;
     if (!this.#torn) this.#onFailure('after faults');
     throw new InjectedFault('after the store was written');
+  }
+
+  /** Number of the last commit in the tail; 0 for none. */
+  #newestInTail(): number {
+    const last = TailFile.read(join(this.#path, tailFile))!.records.at(-1);
+    return last === undefined ? 0 : numberOf(last);
   }
 
   /** What is left when the shard, or the process around it, is gone. */
@@ -77,7 +85,7 @@ export class FaultyStore implements LoopStore {
     await this.#store.abandon();
     if (!this.#torn) return;
     const file = join(this.#path, tailFile);
-    const { bytes, records } = TailFile.read(file);
+    const { bytes, records } = TailFile.read(file)!;
     const last = records.at(-1)!;
     const end = last.byteOffset - bytes.byteOffset + last.length;
     truncateSync(file, end - Math.min(this.tornBytes, tornBytesMax));

@@ -16,6 +16,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { CatalogueStore } from '../../dist/store/catalogue-store.js';
 import { DataDir } from '../../dist/store/data-dir.js';
 import { Journal } from '../../dist/store/journal.js';
+import { TailFile } from '../../dist/store/tail.js';
 import { tempDir } from '../support/temp-dir.js';
 import { within } from '../support/until.js';
 
@@ -131,6 +132,35 @@ describe('a data folder', () => {
   });
 });
 
+test.each([4_096, 8_192])(
+  'a data folder that was never finished starts on databases of which only %i bytes were begun',
+  async (bytes) => {
+    const { path, cataloguePath, storeId, ...dataDir } = await open(tempDir(), 2).then(async (made) => {
+      await made.close();
+      return {
+        path: made.path,
+        cataloguePath: made.cataloguePath,
+        storeId: made.storeId,
+        shard: made.shardPath(1),
+      };
+    });
+    // As a power cut may leave them: LMDB has its first pages taken to disk with its first transaction.
+    for (const part of [cataloguePath, dataDir.shard]) {
+      mkdirSync(part, { recursive: true });
+      writeFileSync(join(part, 'data.mdb'), Buffer.alloc(bytes));
+    }
+    const again = await open(path);
+    await new CatalogueStore(cataloguePath, storeId).close();
+    await (await Journal.open({ path: dataDir.shard, storeId, shard: 1, visit: () => undefined })).close();
+    await again.close();
+    // What has been committed to stays.
+    const committed = readFileSync(join(dataDir.shard, 'data.mdb'));
+    expect(committed.length).toBeGreaterThan(8_192);
+    await (await open(path)).close();
+    expect(readFileSync(join(dataDir.shard, 'data.mdb')).equals(committed)).toBe(true);
+  },
+);
+
 describe('a data folder that has been complete', () => {
   /** With its catalogue and both of its shards. */
   async function completeFolder(): Promise<DataDir> {
@@ -140,6 +170,7 @@ describe('a data folder that has been complete', () => {
       const path = dataDir.shardPath(shard);
       const options = { path, storeId: dataDir.storeId, shard, visit: () => undefined };
       await (await Journal.open(options)).close();
+      TailFile.create(join(path, 'tail.bin'), 'fsync').close();
     }
     dataDir.markComplete();
     await dataDir.close();
@@ -153,6 +184,17 @@ describe('a data folder that has been complete', () => {
       expect([dataDir.storeId, dataDir.shards]).toEqual([made, 2]);
       dataDir.markComplete();
       await dataDir.close();
+    }
+  });
+
+  test('is refused without the tail of any shard: what it may have had would be sold again', async () => {
+    for (const part of ['shard-000', 'shard-001']) {
+      const { path } = await completeFolder();
+      rmSync(join(path, part, 'tail.bin'));
+      await expect(open(path)).rejects.toMatchObject({
+        code: 'data_dir_damaged',
+        message: expect.stringContaining(join(part, 'tail.bin')),
+      });
     }
   });
 

@@ -12,6 +12,7 @@ import { EntryType } from '../../dist/store/entry.js';
 import { Journal } from '../../dist/store/journal.js';
 import { writeText } from '../../dist/text.js';
 import { storeId } from './commits.js';
+import { tailOf } from './tails.js';
 
 type SettledType = 'confirmed' | 'cancelled' | 'expired' | 'reacquired';
 
@@ -175,6 +176,7 @@ export async function writeFolder(
   for (const { shard, records } of journals) {
     const folder = join(path, `shard-${String(shard).padStart(3, '0')}`);
     await writeJournal(folder, shard, records);
+    writeFileSync(join(folder, 'tail.bin'), tailOf([]));
   }
   const catalogue = new CatalogueStore(join(path, 'catalogue'), storeId);
   for (const sale of sales) await catalogue.put(sale);

@@ -20,6 +20,9 @@ const holder = `
   process.exit(0);
 `;
 
+/** Attempts to stall a shard that has nothing else to do. */
+const attemptsMax = 5;
+
 interface Stall {
   readonly release: () => Promise<void>;
 }
@@ -27,22 +30,29 @@ interface Stall {
 /**
  * Stalls a shard until `release` is called, at the latest until the test ends. Nothing else is to be asked of it meanwhile.
  *
- * @param order has the shard accept an order, and resolves to the answer: that gives it something to bring to LMDB
+ * @param order has the shard accept an order of this buyer, one it does not know, and resolves to the answer: that gives
+ *   it something to bring to LMDB
  */
-export async function stallShard(dataDir: string, order: () => Promise<unknown>, shard = 0): Promise<Stall> {
+export async function stallShard(
+  dataDir: string,
+  order: (buyer: string) => Promise<unknown>,
+  shard = 0,
+): Promise<Stall> {
   const path = join(dataDir, `shard-${String(shard).padStart(3, '0')}`);
-  for (;;) {
+  for (let attempt = 1; attempt <= attemptsMax; attempt++) {
     const stall = await holdLock(path);
     let answered = false;
-    const answer = order().then(() => {
+    const answer = order(`stalling-${attempt}`).then(() => {
       answered = true;
     });
-    await until('the shard to be stalled', stall.isWaitedFor, 10_000);
-    // Stalled by something earlier, it would have the order in flight.
+    const failure = answer.then(() => new Promise<never>(() => undefined));
+    await Promise.race([until('the shard to be stalled', stall.isWaitedFor), failure]);
+    // Stalled by something earlier, it has the order in flight.
     if (answered) return stall;
     await stall.release();
     await answer;
   }
+  throw new Error(`the shard was busy ${attemptsMax} times`);
 }
 
 async function holdLock(path: string): Promise<Stall & { readonly isWaitedFor: () => boolean }> {

@@ -12,10 +12,10 @@ function blocks(bytes: Uint8Array): Buffer {
 
 /** The file of a tail that has these records, or what else there may be. */
 export function tailOf(records: readonly Uint8Array[], durability: Durability = 'commit'): Buffer {
-  const head = Buffer.alloc(16);
+  const head = Buffer.alloc(20);
   head.write('leiniao\n');
   head.writeUInt32LE(1, 8);
-  head.writeUInt32LE(durability === 'fsync' ? 0 : 1, 12);
+  head.write(durability, 12);
   return Buffer.concat([head, ...records, Buffer.alloc(blockBytes)].map(blocks));
 }
 
