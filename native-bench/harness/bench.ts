@@ -92,7 +92,8 @@ export class BenchRun {
     const seats = contenders.map(({ name, measure, cpus = all }) => ({
       ...{ name, measure, rounds: [] as T[], watch: new OthersWatch(cpus) },
     }));
-    for (let round = 0; round <= count; round++) {
+    // Nothing is to be warmed up where nothing is measured.
+    for (let round = this.profile.measures ? 0 : 1; round <= count; round++) {
       await prepare?.(round);
       for (const { name, measure, rounds, watch } of round % 2 === 0 ? seats : seats.toReversed()) {
         const value = await (round === 0 ? measure(round) : watch.during(() => measure(round)));

@@ -2,7 +2,7 @@
 
 export interface Profile {
   readonly name: 'smoke' | 'quick' | 'full';
-  /** Rounds that count. One more before them warms up what is there from the beginning. */
+  /** Rounds that count. Where figures mean something one more before them warms up what is there from the beginning. */
   readonly rounds: number;
   /** Rounds of contests that say `manyRounds`: each is short, and one differs much from the next. */
   readonly manyRounds: number;
@@ -15,7 +15,7 @@ export interface Profile {
 }
 
 export const profiles: Readonly<Record<Profile['name'], Profile>> = {
-  smoke: { name: 'smoke', rounds: 1, manyRounds: 1, seconds: 0.25, orders: 20_000, measures: false },
+  smoke: { name: 'smoke', rounds: 1, manyRounds: 1, seconds: 0.1, orders: 20_000, measures: false },
   quick: { name: 'quick', rounds: 5, manyRounds: 5, seconds: 1, orders: 1_000_000, measures: true },
   full: { name: 'full', rounds: 11, manyRounds: 21, seconds: 3, orders: 5_000_000, measures: true },
 };

@@ -17,7 +17,7 @@ const stockPerSku = 1_000_000_000;
 const scarce = { skus: 64, stock: 50, windowMs: 0, warmUpMs: 0 } as const;
 /** About what a shard does at most; what is faster gets a fresh process the sooner. */
 const ordersPerSecondMax = 2_000_000;
-const ordersPerShardLimits = { min: 1 << 18, max: 1 << 24 } as const;
+const ordersPerShardLimits = { min: 1 << 17, max: 1 << 24 } as const;
 /** How long a process runs before its first window: until everything hot is compiled, on a slow machine too. */
 const warmUpMs = 1_200;
 /** Windows of one process, where there is memory for those of all contenders at once; else one. */
