@@ -38,8 +38,8 @@ test('tables that were prepared fault for a fraction of what others do', () => {
   }
   // 32 bytes of an order, 32 of a buyer and 16 of his name, beside the slots.
   const pages = (many * 80) / 4_096;
-  // Some may come by several at a time.
-  if (!hugePagesForAll()) expect(fill(...newTables())).toBeGreaterThan(pages / 2);
+  // Some may come by several at a time, or have been used before.
+  if (!hugePagesForAll()) expect(fill(...newTables())).toBeGreaterThan(pages / 4);
   expect(fill(buyers, orders)).toBeLessThan(pages / 10);
 });
 
