@@ -139,6 +139,12 @@ export const limits = {
   parkMsMax: 1_000,
   /** A shard whose acceptor has not drained its replies looks again after this long: draining rings no bell. */
   replyRoomPollMs: 1,
+  /**
+   * Young part of a shard's heap. A thread that reaches its limit is ended, and has 16 MiB more until then
+   * (`Worker::NearHeapLimit` in Node.js's node_worker.cc); a collection that moves more than that out of the young part ends
+   * the process.
+   */
+  shardYoungHeapMiB: 12,
   /** A failed shard is started again after this long, and after twice as long with every further failure in a row. */
   shardRetryMsMin: 50,
   shardRetryMsMax: 10_000,

@@ -37,7 +37,7 @@ export function startLeiniao(
   const args = [cli, 'serve', '--port', '0', '--durability', durability, '--data-dir', data];
   if (profile === 'smoke') args.push('--orders-per-shard-max', String(smokeOrders));
   if (receipts) args.push('--receipt-key', writeReceiptKey(folder));
-  return startShop(running, args, putSales, pin);
+  return startShop(running, args, { prepare: putSales, pin });
 }
 
 function writeReceiptKey(folder: string): string {

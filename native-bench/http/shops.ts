@@ -71,9 +71,9 @@ async function startPostgresShops(
 export async function startShops(run: BenchRun, running: Running): Promise<Shops> {
   run.say('starting the servers');
   return {
-    bare: (scope, pin) => startShop(scope, [serverFile('bare')], undefined, pin),
-    later: (scope, pin) => startShop(scope, [serverFile('bare'), '--answer-later'], undefined, pin),
-    asking: (scope, pin) => startShop(scope, [serverFile('bare'), '--ask-a-thread'], undefined, pin),
+    bare: (scope, pin) => startShop(scope, [serverFile('bare')], { pin }),
+    later: (scope, pin) => startShop(scope, [serverFile('bare'), '--answer-later'], { pin }),
+    asking: (scope, pin) => startShop(scope, [serverFile('bare'), '--ask-a-thread'], { pin }),
     redis: await startRedisShop(run, running, 'memory'),
     redisFsync: await startRedisShop(run, running, 'fsync'),
     piscina: await startShop(running, [serverFile('uws-piscina')]),

@@ -8,18 +8,21 @@ const orderBytes = JSON.stringify(orderDocument(sampleOrder, 0)).length;
 
 /**
  * @param args of Node: the server's file, and what it is started with
- * @param prepare makes its sales, where it does not begin with them
- * @param pin the command that keeps a process on its cores, with arguments; empty for none
+ * @param options.prepare makes its sales, where it does not begin with them
+ * @param options.pin the command that keeps a process on its cores, with arguments; empty for none
  */
 export async function startShop(
   running: Running,
   args: readonly string[],
-  prepare: (url: string) => Promise<void> = async () => {},
-  pin: readonly string[] = [],
+  options: {
+    readonly prepare?: (url: string) => Promise<void>;
+    readonly pin?: readonly string[] | undefined;
+  } = {},
 ): Promise<Shop> {
+  const { prepare, pin = [] } = options;
   const [command, ...rest] = [...pin, process.execPath, ...args];
   const { url } = running.add(await startServer(rest, command));
-  await prepare(url);
+  await prepare?.(url);
   const shop = { url, keepsRules: !args[0]!.endsWith('bare.js') };
   await proveRules(shop, args.includes('--receipt-key') ? undefined : orderBytes);
   return shop;

@@ -62,15 +62,17 @@ export function cataloguePath(folder: Folder): string {
   return join(folder.path, 'catalogue');
 }
 
+/** LMDB's two meta pages, which a database begins with before anything is written to it. */
+const beginningBytes = 2 * 4_096;
+
 /**
- * Whether a part of the folder has been made: whether anything was written to its database behind the two pages that LMDB
- * begins with.
+ * Whether a part of the folder has been made: whether anything was written to its database behind its beginning.
  *
  * @throws CannotAudit where that cannot be looked at
  */
 export function hasDatabase(part: string): boolean {
   try {
-    return (statSync(join(part, 'data.mdb'), { throwIfNoEntry: false })?.size ?? 0) > 2 * 4_096;
+    return (statSync(join(part, 'data.mdb'), { throwIfNoEntry: false })?.size ?? 0) > beginningBytes;
   } catch (cause) {
     throw new CannotAudit((cause as Error).message, { cause });
   }

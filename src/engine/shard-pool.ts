@@ -60,7 +60,10 @@ export class ShardPool {
       idleTimeout: Number.POSITIVE_INFINITY,
       recordTiming: false,
       atomics: 'disabled',
-      resourceLimits: { maxOldGenerationSizeMb: options.heapMiBMax },
+      resourceLimits: {
+        maxOldGenerationSizeMb: options.heapMiBMax,
+        maxYoungGenerationSizeMb: limits.shardYoungHeapMiB,
+      },
     });
     // All of them may wait at the same time to be started again.
     setMaxListeners(tasks.length, this.#closing.signal);

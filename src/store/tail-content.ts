@@ -33,12 +33,18 @@ export interface TailContent {
   readonly bytes: Buffer;
 }
 
+function headOf(durability: Durability): Buffer {
+  const head = Buffer.alloc(headLayout.end);
+  head.write(magic, headLayout.magic);
+  head.writeUInt32LE(tailFormat, headLayout.format);
+  head.write(durability, headLayout.durability);
+  return head;
+}
+
 /** The first two blocks of a tail that has no records. */
 export function emptyTail(durability: Durability): Buffer {
   const bytes = Buffer.alloc(2 * tailBlockBytes);
-  bytes.write(magic, headLayout.magic);
-  bytes.writeUInt32LE(tailFormat, headLayout.format);
-  bytes.write(durability, headLayout.durability);
+  bytes.set(headOf(durability));
   return bytes;
 }
 
@@ -78,7 +84,7 @@ export function tailBlocks(record: Uint8Array): number {
 
 function durabilityOf(bytes: Buffer): Durability {
   const head = bytes.subarray(0, headLayout.end);
-  const durability = durabilities.find((one) => head.equals(emptyTail(one).subarray(0, headLayout.end)));
+  const durability = durabilities.find((one) => head.equals(headOf(one)));
   if (durability !== undefined) return durability;
   throw new LeiniaoError('data_dir_damaged', 'it does not begin as a tail does');
 }
